@@ -1,0 +1,1 @@
+"""What is trained: specifications, data, model parts, objectives and the pack trainer."""

@@ -1,0 +1,1 @@
+"""Data families: the official files in, tensors and splits out."""

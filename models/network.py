@@ -1,0 +1,73 @@
+"""Network: what the trainer and the evaluation ask of every model, and Terms, what they get.
+
+A network is an ordinary torch module for *one* trial; the pack engines call it functionally, over stacked parameters. So
+it must be pure: no stored values, no in-place writes, no Python branch on a tensor's value, no random draw but from the
+noise that it is handed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from models.noise import Draws, Noise
+
+
+class Terms(NamedTuple):
+    """Nats per datum, never scaled by β or λ.
+
+    rate: (G, B), the KL groups bottom-up, each ≥ 0 in the mean. distortion: (B,), −log p(x|z) with all constants.
+    auxiliary: further losses by name, each (B,), such as an auxiliary decoder's distortion.
+    """
+
+    rate: Tensor
+    distortion: Tensor
+    auxiliary: Mapping[str, Tensor]
+
+
+class Code(NamedTuple):
+    """A diagonal-Gaussian posterior over one latent group: mean, std and one sample, each (B, d)."""
+
+    mean: Tensor
+    std: Tensor
+    sample: Tensor
+
+
+class Network(nn.Module):
+    """A latent-variable model of one trial. `x` is (B, C, H, W), the raw integers 0..levels in the floating dtype."""
+
+    groups: tuple[str, ...]
+
+    def terms(self, x: Tensor, noise: Draws) -> Terms:
+        """One-sample estimate of rate and distortion (analytic KL where there is one)."""
+        raise NotImplementedError
+
+    def codes(self, x: Tensor, noise: Draws) -> dict[str, Code]:
+        """The posterior of each group; a lower group's is conditional on the *sample* of the group above."""
+        raise NotImplementedError
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """The likelihood's mean, scaled to [0, 1], at the modes of the posteriors: (B, C, H, W)."""
+        raise NotImplementedError
+
+    def generate(self, count: int, noise: Draws) -> Tensor:
+        """The likelihood's mean, scaled to [0, 1], at latents drawn from the prior: (count, C, H, W)."""
+        raise NotImplementedError
+
+    def forward(self, method: str, *args: Any) -> Any:
+        """Calls a method by name: torch's functional calls go through `forward` alone."""
+        return getattr(self, method)(*args)
+
+
+class Initialised(Protocol):
+    """A module that sets its own parameters instead of the default rule in models/initialise.py."""
+
+    def initialise(self, noise: Noise, site: str) -> dict[str, Tensor]: ...
+
+
+def to_float(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """uint8 images to the floating dtype, values unchanged."""
+    return images.to(dtype)

@@ -1,0 +1,1 @@
+"""The pack trainer: state, optimisers, the fused and the sequential engine."""

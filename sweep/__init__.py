@@ -1,0 +1,1 @@
+"""The orchestrator: plans, packs, executors and the command line."""
