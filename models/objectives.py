@@ -1,0 +1,80 @@
+"""Objectives: what is minimised, as a function of a model's Terms; nats, mean over the batch.
+
+An objective is pure, because the pack engines run it under vmap, one trial a slice. What may differ between the trials of
+a pack comes in as tensors, `numbers`: the specification's `numbers` fields by name, each () or, for a tuple, (len,).
+Further losses of a model (`Terms.auxiliary`) are added as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models import kinds
+from models.network import Terms
+
+State = dict[str, Tensor]
+Numbers = Mapping[str, Tensor]
+
+
+class Objective:
+    """The loss of one trial at one step. Subclasses define `penalty`; one with a memory also overrides init and loss."""
+
+    def __init__(self, spec: Any) -> None:
+        self.spec = spec
+
+    def init(self, dtype: torch.dtype, device: torch.device) -> State:
+        """What the objective remembers between steps, by name; empty where it remembers nothing."""
+        return {}
+
+    def loss(self, terms: Terms, state: State, step: Tensor, numbers: Numbers) -> tuple[Tensor, State]:
+        """The loss () at `step` (counted from 0), and the next state."""
+        total = terms.distortion.mean() + self.penalty(terms.rate, step, numbers)
+        for extra in terms.auxiliary.values():
+            total = total + extra.mean()
+        return total, state
+
+    def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
+        """What is added to the mean distortion, () from the rates (G, B)."""
+        raise NotImplementedError
+
+
+class Beta(Objective):
+    """D + Σ_g β_g R_g (Higgins et al. 2017; a weight a layer: Xiao & Bamler 2023, Eq. 8). numbers: beta (G,)."""
+
+    spec: kinds.BetaObjective
+
+    def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
+        return torch.dot(numbers["beta"], rate.mean(dim=1))
+
+
+class Annealed(Objective):
+    """D + β_t R, β_t = start + (beta − start) · min(1, t / steps) at step t = 0, 1, … (Bowman et al. 2016)."""
+
+    spec: kinds.AnnealedObjective
+
+    def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
+        progress = (step.to(rate.dtype) / numbers["steps"]).clamp(max=1.0)
+        weight = torch.lerp(numbers["start"], numbers["beta"], progress)
+        return weight * rate.sum(dim=0).mean()
+
+
+class FreeBits(Objective):
+    """D + Σ_g max(floor, mean over the minibatch of R_g) (Kingma et al. 2016, Eq. 15). numbers: floor (), nats a group."""
+
+    spec: kinds.FreeBitsObjective
+
+    def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
+        return torch.maximum(rate.mean(dim=1), numbers["floor"]).sum()
+
+
+class TargetRate(Objective):
+    """D + weight · |R − target|, R the minibatch mean of the total rate (Burgess et al. 2018; Alemi et al. 2018)."""
+
+    spec: kinds.TargetRateObjective
+
+    def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
+        return numbers["weight"] * (rate.sum(dim=0).mean() - numbers["target"]).abs()
