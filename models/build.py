@@ -14,7 +14,7 @@ from models.network import Network
 from models.spec import Data, Kind, Model, Objective, SpecificationError, nearest
 
 if TYPE_CHECKING:
-    from models.objectives import Objective as BuiltObjective
+    from models.objectives import ObjectiveFunction
 
 
 def implementation(kind: Kind) -> Callable[..., Any]:
@@ -75,7 +75,7 @@ def build_network(model: Model, data: Data) -> Network:
     return network
 
 
-def build_objective(objective: Objective) -> BuiltObjective:
+def build_objective(objective: Objective) -> ObjectiveFunction:
     """The loss of a specification: an object with `init` and `loss` (models/objectives.py)."""
-    built: BuiltObjective = implementation(objective)(objective)
+    built: ObjectiveFunction = implementation(objective)(objective)
     return built

@@ -20,7 +20,7 @@ State = dict[str, Tensor]
 Numbers = Mapping[str, Tensor]
 
 
-class Objective:
+class ObjectiveFunction:
     """The loss of one trial at one step. Subclasses define `penalty`; one with a memory also overrides init and loss."""
 
     def __init__(self, spec: Any) -> None:
@@ -42,7 +42,7 @@ class Objective:
         raise NotImplementedError
 
 
-class Beta(Objective):
+class Beta(ObjectiveFunction):
     """D + Σ_g β_g R_g (Higgins et al. 2017; a weight a layer: Xiao & Bamler 2023, Eq. 8). numbers: beta (G,)."""
 
     spec: kinds.BetaObjective
@@ -51,7 +51,7 @@ class Beta(Objective):
         return torch.dot(numbers["beta"], rate.mean(dim=1))
 
 
-class Annealed(Objective):
+class Annealed(ObjectiveFunction):
     """D + β_t R, β_t = start + (beta − start) · min(1, t / steps) at step t = 0, 1, … (Bowman et al. 2016)."""
 
     spec: kinds.AnnealedObjective
@@ -62,7 +62,7 @@ class Annealed(Objective):
         return weight * rate.sum(dim=0).mean()
 
 
-class FreeBits(Objective):
+class FreeBits(ObjectiveFunction):
     """D + Σ_g max(floor, mean over the minibatch of R_g) (Kingma et al. 2016, Eq. 15). numbers: floor (), nats a group."""
 
     spec: kinds.FreeBitsObjective
@@ -71,7 +71,7 @@ class FreeBits(Objective):
         return torch.maximum(rate.mean(dim=1), numbers["floor"]).sum()
 
 
-class TargetRate(Objective):
+class TargetRate(ObjectiveFunction):
     """D + weight · |R − target|, R the minibatch mean of the total rate (Burgess et al. 2018; Alemi et al. 2018)."""
 
     spec: kinds.TargetRateObjective
