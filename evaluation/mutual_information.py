@@ -1,0 +1,76 @@
+"""The estimate of I_q(y; z), the information between class and latents, of Xiao & Bamler 2023 (Figs. 7-9).
+
+With one z_j ~ q(z|x_j) for each of the N test points,
+
+    I ≈ 1/N Σ_j [ log 1/N_{y_j} Σ_{i: y_i = y_j} q(z_j|x_i) − log 1/N Σ_i q(z_j|x_i) ]    in nats,
+
+both sums with their own point i = j, as in the authors' code. This plug-in saturates at H(y), the entropy of the
+labels: where posteriors are so narrow that none covers another's sample, every term is log N − log N_{y_j}, whether or
+not the latents say anything of the class. Read a value near H(y) as "at most H(y)", never as evidence of class
+information.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logsumexp
+
+from evaluation.errors import EvaluationError
+from evaluation.information import mean
+from evaluation.view import CodeArrays, View
+from results.quantity import Estimate
+
+Array = npt.NDArray[np.float64]
+
+ROWS = 512  # samples at a time: the (rows, N) log densities stay in cache
+ROUNDING = 1e-8  # nats: the largest rounding error accepted of the expanded square
+
+
+def mutual_information(view: View, names: tuple[str, ...]) -> dict[str, Estimate]:
+    """mutual_information@<top group>; the standard error is that of the mean of the N terms.
+
+    Only the top group has q(z|x) in closed form, so another group raises EvaluationError, as do codes that are not
+    finite or standard deviations that are not positive.
+    """
+    top = view.groups[-1]
+    for name in names:
+        if name != f"mutual_information@{top}":
+            raise EvaluationError(
+                f"only the posterior of the top group is known: mutual_information@{top}, not {name!r}"
+            )
+    codes = view.codes(top)
+    if not all(np.isfinite(array).all() for array in codes) or not (codes.std > 0).all():
+        raise EvaluationError(f"mutual_information@{top}: posterior means and samples must be finite, stds positive")
+    return {f"mutual_information@{top}": mean(class_information(codes, view.labels))}
+
+
+def class_information(codes: CodeArrays, labels: npt.NDArray[np.int64]) -> Array:
+    """The N terms of the estimate, in the order of the classes, from posteriors (N, d) and labels (N,)."""
+    order = np.argsort(labels, kind="stable")
+    mean_, std, sample = (array.astype(np.float64)[order] for array in codes)
+    _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
+    terms = np.empty(len(order))
+    for start, count in zip(starts, counts, strict=True):
+        for first in range(start, start + count, ROWS):
+            rows = slice(first, min(first + ROWS, start + count))
+            density = log_density(sample[rows], mean_, std)
+            own = logsumexp(density[:, start : start + count], axis=1) - np.log(count)
+            terms[rows] = own - logsumexp(density, axis=1) + np.log(len(order))
+    return terms
+
+
+def log_density(points: Array, mean_: Array, std: Array) -> Array:
+    """log N(points_j; mean_i, diag std_i²) + d/2 log 2π, the constant that cancels: (J, d), (I, d), (I, d) -> (J, I).
+
+    By matrix products of the expanded square, or directly where its rounding error would show.
+    """
+    precision = std**-2.0
+    centre = mean_.mean(axis=0)
+    points, mean_ = points - centre, mean_ - centre
+    largest = max(np.square(points).max(), np.square(mean_).max()) * precision.max() * points.shape[1]
+    if largest * np.finfo(np.float64).eps < ROUNDING:
+        square = points**2 @ precision.T - 2 * points @ (mean_ * precision).T + np.sum(mean_**2 * precision, axis=1)
+    else:
+        square = np.stack([np.sum(((point - mean_) / std) ** 2, axis=1) for point in points])
+    return np.asarray(-0.5 * square - np.sum(np.log(std), axis=1))

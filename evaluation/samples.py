@@ -1,0 +1,46 @@
+"""Pictures: test images, their reconstructions, and samples from the prior, on the data's own integer scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.errors import EvaluationError
+from evaluation.view import Floats, View
+
+Pictures = npt.NDArray[np.uint8]
+
+
+def samples(view: View, names: tuple[str, ...]) -> dict[str, Pictures]:
+    """`originals`, `reconstructions`, `samples`: one picture a class, each uint8 (classes, C, H, W) in 0..levels.
+
+    originals: the first test image of each class, in the order of the classes. reconstructions: of these, at the modes
+    of the posteriors. samples: the likelihood's mean at latents drawn from the prior. Raises EvaluationError where the
+    test split lacks a class.
+    """
+    classes = view.data.spec.classes
+    pictures: dict[str, Pictures] = {}
+    if "samples" in names:
+        pictures["samples"] = quantise(view.samples(classes), view.data.spec.levels)
+    if "originals" in names or "reconstructions" in names:
+        chosen = first_of_each_class(view.labels, classes)
+        pictures["originals"] = view.images[chosen]
+        pictures["reconstructions"] = quantise(view.reconstructions()[chosen], view.data.spec.levels)
+    return pictures
+
+
+def first_of_each_class(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.intp]:
+    """Index of the first label of each class: (classes,)."""
+    present, first = np.unique(labels, return_index=True)
+    absent = sorted(set(range(classes)) - set(present.tolist()))
+    if absent:
+        raise EvaluationError(f"samples: the test split has no image of class {', '.join(map(str, absent))}")
+    return first[:classes]
+
+
+def quantise(means: Floats, levels: int) -> Pictures:
+    """Pixel means in [0, 1] to the nearest of 0..levels; raises EvaluationError for what is not a mean of pixels."""
+    if not np.isfinite(means).all() or means.min() < 0 or means.max() > 1:
+        low, high = means.min(), means.max()
+        raise EvaluationError(f"samples: pixel means lie in [0, 1]; the model gave {low:.3g}..{high:.3g}")
+    return np.round(means * levels).astype(np.uint8)
