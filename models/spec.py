@@ -4,9 +4,9 @@ A specification says what is trained, never how or where. It imports no torch, s
 in an instant. Every open choice (a data set, a decoder, an objective, …) is a *kind*: a subclass of one of the families
 below, found by its `kind` tag, so that a user's own file adds kinds beside ours.
 
-The canonical form, from which a trial's identity is hashed, drops fields that equal their default and never a kind's tag;
-so a field with a default can be added later without changing the identity of what is already stored. A default itself is
-never changed. `revision` is part of the canonical form above 1: a correction of a kind's mathematics raises it.
+The canonical form, from which a trial's identity is hashed, drops fields that equal their default and never a kind's
+tag; so a field with a default can be added later without changing the identity of what is already stored. A default
+itself is never changed. `revision` is part of the canonical form above 1: a correction of a kind's mathematics raises it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import sys
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -58,7 +59,7 @@ class Spec(BaseModel):
         return self._encode(mask=False)
 
     def masked(self) -> dict[str, Any]:
-        """The canonical form with every per-trial number replaced by its shape: equal for trials that may share a pack."""
+        """The canonical form, every per-trial number replaced by its shape: equal for trials that may share a pack."""
         return self._encode(mask=True)
 
     @functools.cached_property
@@ -126,12 +127,18 @@ class Kind(Spec):
         family = _family(cls)
         known = _KINDS.setdefault(family, {})
         other = known.get(cls.kind)
-        if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+        if other is not None and _origin(other) != _origin(cls):
             raise SpecificationError(f"{family.__name__.lower()} kind {cls.kind!r} is taken by {other.__module__}")
         known[cls.kind] = cls
 
 
 _KINDS: dict[type[Kind], dict[str, type[Kind]]] = {}
+
+
+def _origin(cls: type[Kind]) -> tuple[str, str]:
+    """Where a kind is defined: by file, so that a later version of a user's own file replaces its earlier kinds."""
+    module = sys.modules.get(cls.__module__)
+    return getattr(module, "__file__", None) or cls.__module__, cls.__qualname__
 
 
 def _family(cls: type[Kind]) -> type[Kind]:
@@ -215,6 +222,11 @@ class Model(Kind):
     def groups(self) -> tuple[str, ...]:
         """Names of the latent groups, bottom-up: the order of `objective.beta`."""
         return ("z1",)
+
+    @property
+    def convolutional(self) -> bool:
+        """Whether its time goes into convolutions, which a CPU runs faster one model after another."""
+        return False
 
     def check(self, data: Data) -> None:
         """Raises ValueError when this model cannot be trained on `data`."""

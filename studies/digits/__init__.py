@@ -1,0 +1,1 @@
+"""Studies on the embedded digits, which every machine has."""

@@ -1,0 +1,208 @@
+"""Study: a named question, and the trials that answer it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from models.spec import SpecificationError, nearest
+from results.quantity import Quantity
+from studies import paths
+from studies import where as conditions
+from studies.axes import Axes, product, written
+from studies.paths import StudyError
+from studies.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL = "@small"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reduction:
+    """How a study becomes its reduced twin, NAME@small: what it asks, at a fraction of the cost.
+
+    note: how the twin differs, in words; it stands in everything that the twin yields.
+    axes, seeds: in place of the study's, where given. assign: values placed in the base trial, by path.
+    """
+
+    note: str
+    axes: Axes | None = None
+    seeds: int | tuple[int, ...] | None = None
+    assign: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.note:
+            raise StudyError("a reduction says in its note how the study is reduced")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A question, a base trial, the axes along which it varies, the seeds of each setting and what is measured.
+
+    name: 'paper/study'. seeds: a number of seeds from 0, or the seeds themselves. note: how this study differs from the
+    full one, where it does; where: conditions (the `--where` grammar) that its trials meet.
+    Raises StudyError where it cannot be enumerated: a path that the base trial does not have, no or repeated seeds, two
+    quantities of one name. A value that a specification refuses is refused when the trials are enumerated.
+    """
+
+    name: str
+    question: str
+    base: Trial
+    axes: Axes = field(default_factory=product)
+    seeds: int | tuple[int, ...] = 1
+    quantities: tuple[Quantity, ...] = ()
+    reduction: Reduction | None = None
+    note: str = ""
+    where: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name or any(letter.isspace() or letter in "@:," for letter in self.name.removesuffix(SMALL)):
+            raise StudyError(f"a study's name is one word without @ : or a comma, not {self.name!r}")
+        seeds = self.seeds if isinstance(self.seeds, tuple) else (self.seeds - 1,)
+        if not seeds or len(set(seeds)) < len(seeds) or any(isinstance(s, bool) or s < 0 for s in seeds):
+            raise StudyError(f"{self.name}: seeds is a number from 1, or distinct seeds from 0, not {self.seeds!r}")
+        names = [quantity.name for quantity in self.quantities]
+        for name in names:
+            if names.count(name) > 1:
+                raise StudyError(f"{self.name}: the quantity {name} occurs twice")
+        first = next(iter(self.axes), None)
+        if first is None:
+            raise StudyError(f"{self.name}: its axes leave no setting")
+        self._apply(first.values)
+
+    @property
+    def seed_values(self) -> tuple[int, ...]:
+        """The seeds themselves, in order."""
+        return self.seeds if isinstance(self.seeds, tuple) else tuple(range(self.seeds))
+
+    @property
+    def reduced(self) -> str:
+        """How this study is reduced, in words; empty for a full study."""
+        return "; ".join((*([self.note] if self.note else []), *(f"only {condition}" for condition in self.where)))
+
+    @property
+    def full_name(self) -> str:
+        """The name without @small: by it tables and figures know the study."""
+        return self.name.removesuffix(SMALL)
+
+    def axis_columns(self) -> tuple[str, ...]:
+        """The paths along which the study varies, in the order of its axes."""
+        return self.axes.columns
+
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials in the order in which they are run: every setting at the first seed, then at the second, …"""
+        return self._trials
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The identities of the settings, in order."""
+        return tuple(dict.fromkeys(trial.setting for trial in self._trials))
+
+    def labels(self, trial: Trial) -> Mapping[str, str]:
+        """How the study's axes label the parts of `trial`, by path."""
+        return self._labels.get(trial.setting, {})
+
+    def planned(self) -> pd.DataFrame:
+        """One row a trial, in order: trial, setting, seed, and one column an axis.
+
+        An axis column holds the specification's value, or the axis' label for it; None where a trial has no such path.
+        """
+        import pandas as pd
+
+        columns: dict[str, list[Any]] = {
+            "trial": [trial.id for trial in self._trials],
+            "setting": [trial.setting for trial in self._trials],
+            "seed": [trial.seed for trial in self._trials],
+        }
+        for column in self.axis_columns():
+            columns[column] = [self._cell(trial, column) for trial in self._trials]
+        return pd.DataFrame(columns)
+
+    def with_seeds(self, count: int) -> Study:
+        """This study at `count` seeds: those it has, extended by the lowest that it has not, or the first of them."""
+        if count < 1:
+            raise StudyError(f"{self.name}: a study has at least 1 seed, not {count}")
+        known = self.seed_values
+        new = (seed for seed in range(count + len(known)) if seed not in known)
+        seeds = (*known, *(next(new) for _ in range(count - len(known))))[:count]
+        fewer = f"{count} of {len(known)} seeds" if count < len(known) else ""
+        note = "; ".join(part for part in (self.note, fewer) if part)
+        return dataclasses.replace(self, seeds=count if seeds == tuple(range(count)) else seeds, note=note)
+
+    def select(self, *where: str) -> Study:
+        """The part of this study that meets every condition; raises `StudyError` where that is nothing."""
+        if not where:
+            return self
+        chosen = dataclasses.replace(self, where=(*self.where, *(str(conditions.parse(text)) for text in where)))
+        chosen.trials()
+        return chosen
+
+    def unselected(self) -> Study:
+        """This study without its conditions: how trials are packed follows from the whole, never from a selection."""
+        return dataclasses.replace(self, where=())
+
+    def small(self) -> Study:
+        """The reduced twin, NAME@small. Raises StudyError where the study defines none."""
+        reduction = self.reduction
+        if reduction is None:
+            raise StudyError(f"{self.name} has no reduced twin: give it a reduction=Reduction(...)")
+        return dataclasses.replace(
+            self,
+            name=self.name + SMALL,
+            base=paths.assign_all(self.base, reduction.assign),
+            axes=self.axes if reduction.axes is None else reduction.axes,
+            seeds=self.seeds if reduction.seeds is None else reduction.seeds,
+            reduction=None,
+            note="; ".join(part for part in (self.note, reduction.note) if part),
+        )
+
+    def quantity(self, name: str) -> Quantity:
+        """The quantity of that name; raises `StudyError` with the nearest."""
+        known = {quantity.name: quantity for quantity in self.quantities}
+        if name not in known:
+            raise StudyError(f"{self.name} measures no {name}; {nearest(name, known)}")
+        return known[name]
+
+    def _apply(self, values: Mapping[str, Any]) -> Trial:
+        try:
+            return paths.assign_all(self.base, values)
+        except SpecificationError as error:
+            raise StudyError(f"{self.name}: {error}") from None
+
+    def _cell(self, trial: Trial, column: str) -> Any:
+        label = self.labels(trial).get(column)
+        if label is not None:
+            return label
+        return written(paths.get(trial, column)) if paths.has(trial, column) else None
+
+    @functools.cached_property
+    def _settings(self) -> dict[str, tuple[Trial, Mapping[str, str]]]:
+        """Each setting once, in order: a trial of it and its labels."""
+        settings: dict[str, tuple[Trial, Mapping[str, str]]] = {}
+        for assignment in self.axes:
+            trial = self._apply({**assignment.values, "seed": self.seed_values[0]})
+            settings.setdefault(trial.setting, (trial, assignment.labels))
+        return settings
+
+    @functools.cached_property
+    def _labels(self) -> dict[str, Mapping[str, str]]:
+        return {setting: labels for setting, (_, labels) in self._settings.items()}
+
+    @functools.cached_property
+    def _trials(self) -> tuple[Trial, ...]:
+        at_first = [trial for trial, _ in self._settings.values()]
+        others = (_reseeded(trial, seed) for seed in self.seed_values[1:] for trial in at_first)
+        trials = (*at_first, *others)
+        return conditions.select(trials, self.where, self.labels) if self.where else trials
+
+
+def _reseeded(trial: Trial, seed: int) -> Trial:
+    return Trial(data=trial.data, model=trial.model, objective=trial.objective, training=trial.training, seed=seed)
