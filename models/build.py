@@ -1,4 +1,4 @@
-"""From a specification to the thing itself: data sets, networks and objectives, imported only when they are asked for."""
+"""From a specification to the thing itself: data sets, networks and objectives, imported only when asked for."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def implementation(kind: Kind) -> Callable[..., Any]:
     """The code behind a kind, as its `implementation` 'module:attribute' names it.
 
-    An empty module is the module of the kind itself: a user's own file, which is loaded by path and so is found among the
-    loaded modules, not by import. Raises SpecificationError where there is no such thing.
+    An empty module is the module of the kind itself: a user's own file, which is loaded by path and so is found among
+    the loaded modules, not by import. Raises SpecificationError where there is no such thing.
     """
     where = f"{type(kind).__name__}.implementation = {kind.implementation!r}"
     module_name, colon, attribute = kind.implementation.partition(":")
@@ -60,8 +60,8 @@ def build_network(model: Model, data: Data) -> Network:
 
     Raises SpecificationError where the code behind the model does not give a Network of the groups that it promises.
     """
-    # torch's layers draw initial values from the global generator, which must stay untouched: nothing here may depend on
-    # it, and a user's own numbers must not depend on us.
+    # torch's layers draw initial values from the global generator, which must stay untouched: nothing here may depend
+    # on it, and a user's own numbers must not depend on us.
     with torch.random.fork_rng(devices=[]):
         network = implementation(model)(model, data)
     if not isinstance(network, Network):

@@ -6,8 +6,10 @@ A decoder is built by `(spec, data, latent, channels)` and maps z, (B, latent), 
 
 from __future__ import annotations
 
+import itertools
 import math
 
+import torch
 from torch import Tensor, nn
 
 from models.encoders import KERNEL, PADDING, STRIDE
@@ -27,15 +29,14 @@ class Dense(nn.Module):
         self.output = nn.Linear(spec.widths[-1], math.prod(self.shape))
 
     def forward(self, z: Tensor) -> Tensor:
-        flat: Tensor = self.output(self.layers(z))
-        return flat.unflatten(-1, self.shape)
+        return torch.unflatten(self.output(self.layers(z)), -1, self.shape)
 
 
 class Convolutional(nn.Module):
     """The mirror of the convolutional encoder: a dense layer to the smallest image, then transposed convolutions.
 
-    `channels` of the specification are read in the encoder's order: (16, 32) starts from 32 channels at a quarter of the
-    image's size.
+    `channels` of the specification are read in the encoder's order: (16, 32) starts from 32 channels at a quarter of
+    the image's size.
     """
 
     def __init__(self, spec: ConvolutionalDecoder, data: Data, latent: int, channels: int) -> None:
@@ -46,7 +47,7 @@ class Convolutional(nn.Module):
         self.input = nn.Linear(latent, math.prod(self.shape))
         sizes = [*reversed(spec.channels), channels * colours]
         layers: list[nn.Module] = []
-        for inside, outside in zip(sizes[:-1], sizes[1:], strict=True):
+        for inside, outside in itertools.pairwise(sizes):
             layers += [
                 ACTIVATIONS[spec.activation](),
                 nn.ConvTranspose2d(inside, outside, KERNEL, STRIDE, PADDING),
@@ -54,6 +55,6 @@ class Convolutional(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
-        small = self.input(z).unflatten(-1, self.shape)
+        small = torch.unflatten(self.input(z), -1, self.shape)
         output: Tensor = self.layers(small)
         return output

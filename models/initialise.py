@@ -1,8 +1,8 @@
 """Initial parameters of a trial, drawn from its own noise.
 
-Each parameter has a site of its own, "init/<name>", so that a layer added to a model shifts no other. The distribution is
-PyTorch's default: uniform on ±1/√fan_in for the weights and biases of dense and convolutional layers (LeCun et al. 1998);
-ones and zeros for normalisations. A module that knows better has a method `initialise` (models/network.py).
+Each parameter has a site of its own, "init/<name>", so that a layer added to a model shifts no other. The distribution
+is PyTorch's default: uniform on ±1/√fan_in for the weights and biases of dense and convolutional layers, ones and zeros
+for normalisations. A module that knows better has a method `initialise` (models/network.py).
 """
 
 from __future__ import annotations

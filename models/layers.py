@@ -10,7 +10,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "el
 
 
 def dense(size: int, widths: Sequence[int], activation: str) -> nn.Sequential:
-    """Fully connected layers from `size` inputs, each of `widths` followed by the activation: (B, size) -> (B, last)."""
+    """Fully connected layers of `widths`, the activation after each: (B, size) -> (B, widths[-1])."""
     layers: list[nn.Module] = []
     for width in widths:
         layers += [nn.Linear(size, width), ACTIVATIONS[activation]()]

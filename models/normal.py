@@ -1,7 +1,7 @@
 """The diagonal normal distribution: its head, its sample and its Kullback-Leibler divergences, in nats.
 
-A training step of a small network is bound by the number of operations, not by their size; the formulas are arranged for
-few of them.
+A training step of a small network is bound by the number of operations, not by their size; the formulas are arranged
+for few of them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Normal(NamedTuple):
 class NormalHead(nn.Module):
     """A linear layer to mean and standard deviation: (B, features) -> Normal of size d.
 
-    std = softplus(·) without a floor, as in the reference code of Xiao & Bamler (2023). One layer gives both, which is the
-    same function (and, by fan-in, the same initial distribution) as one layer each.
+    std = softplus(·) without a floor, as in the reference code of Xiao & Bamler (2023). One layer gives both, which is
+    the same function (and, by fan-in, the same initial distribution) as one layer each.
     """
 
     def __init__(self, features: int, size: int) -> None:

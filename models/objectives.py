@@ -1,7 +1,7 @@
 """Objectives: what is minimised, as a function of a model's Terms; nats, mean over the batch.
 
-An objective is pure, because the pack engines run it under vmap, one trial a slice. What may differ between the trials of
-a pack comes in as tensors, `numbers`: the specification's `numbers` fields by name, each () or, for a tuple, (len,).
+An objective is pure, because the pack engines run it under vmap, one trial a slice. What may differ between the trials
+of a pack comes in as tensors, `numbers`: the specification's `numbers` fields by name, each () or, for a tuple, (len,).
 Further losses of a model (`Terms.auxiliary`) are added as they are.
 """
 
@@ -21,7 +21,7 @@ Numbers = Mapping[str, Tensor]
 
 
 class ObjectiveFunction:
-    """The loss of one trial at one step. Subclasses define `penalty`; one with a memory also overrides init and loss."""
+    """The loss of one trial at one step. Subclasses define `penalty`; one with a memory overrides init and loss too."""
 
     def __init__(self, spec: Any) -> None:
         self.spec = spec
@@ -63,7 +63,7 @@ class Annealed(ObjectiveFunction):
 
 
 class FreeBits(ObjectiveFunction):
-    """D + Σ_g max(floor, mean over the minibatch of R_g) (Kingma et al. 2016, Eq. 15). numbers: floor (), nats a group."""
+    """D + Σ_g max(floor, minibatch mean of R_g) (Kingma et al. 2016, Eq. 15). numbers: floor (), nats a group."""
 
     spec: kinds.FreeBitsObjective
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from models.layers import dense
 from models.noise import Draws
-from models.normal import Normal, NormalHead, kl_divergence, kl_to_standard
+from models.normal import Normal, NormalHead, kl_to_standard
 
 
 class StandardNormal(nn.Module):
@@ -28,7 +28,7 @@ class StandardNormal(nn.Module):
 
 
 class ConditionalNormal(nn.Module):
-    """p(z_l|z_{l+1}): a diagonal normal given by dense layers (Xiao & Bamler 2023, Eq. 1)."""
+    """p(z_l|z_{l+1}): a diagonal normal given by dense layers (Xiao & Bamler 2023, Eq. 1): (B, upper) -> Normal."""
 
     def __init__(self, upper: int, widths: Sequence[int], activation: str, size: int) -> None:
         super().__init__()
@@ -38,12 +38,3 @@ class ConditionalNormal(nn.Module):
     def forward(self, upper: Tensor) -> Normal:
         normal: Normal = self.head(self.layers(upper))
         return normal
-
-    def rate(self, q: Normal, upper: Tensor) -> Tensor:
-        """KL[q ‖ p(·|z_{l+1})], nats: (B,)."""
-        return kl_divergence(q, self(upper))
-
-    def sample(self, upper: Tensor, noise: Draws, site: str) -> Tensor:
-        """One draw for each z_{l+1}: (B, size)."""
-        normal: Normal = self(upper)
-        return normal.sample(noise, site)

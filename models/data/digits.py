@@ -1,7 +1,7 @@
 """scikit-learn's handwritten digits: 1,797 images of 8×8 pixels 0..16 (Alpaydin & Kaynak 1998), ten classes.
 
-The order of the file is not random (its writers come in blocks), so the split into 897 training and 900 test images is a
-fixed random permutation: the noise stream at key(0), step 0, site "data/digits".
+The order of the file is not random (its writers come in blocks), so the split into 897 training and 900 test images is
+a fixed random permutation: the noise stream at key(0), step 0, site "data/digits".
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def digest(images: np.ndarray, labels: np.ndarray) -> str:
 
 def load(data: Digits) -> Dataset:
     """The two splits; raises SpecificationError where the installed file is not the known one."""
-    # The images come inside scikit-learn's package, the one reason for it here; importing it takes a second, so only now.
+    # The images come inside scikit-learn's package, the only reason for it outside evaluation; imported here because it
+    # takes a second that no other data set should pay.
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
