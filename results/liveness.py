@@ -1,0 +1,108 @@
+"""Liveness and blame: checkpoints, in-flight marks and heartbeats, files that live only while work is under way.
+
+They say what was running where, so that a crash can be laid at a pack's door; what has been done is said by the tables
+alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import socket
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+
+from results.files import LocalFiles, StoreError, Vanished
+from results.tensors import Torn, decode, encode
+
+CHECKPOINTS = "checkpoints"
+INFLIGHT = "inflight"
+HEARTBEATS = "heartbeats"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def file_name(folder: str, name: str, suffix: str) -> str:
+    """`folder/name.suffix`; raises `StoreError` for a name that cannot be a file's everywhere."""
+    if not _NAME.fullmatch(name):
+        raise StoreError(f"a name in {folder}/ is of letters, digits, '.', '_' and '-', not {name!r}")
+    return f"{folder}/{name}.{suffix}"
+
+
+def save_checkpoint(
+    files: LocalFiles, pack: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> None:
+    """Replaces a pack's checkpoint, whole or not at all."""
+    files.write(file_name(CHECKPOINTS, pack, "safetensors"), encode(tensors, metadata))
+
+
+def load_checkpoint(
+    files: LocalFiles, pack: str, damaged: MutableMapping[str, str]
+) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
+    """A pack's tensors and metadata; None where there is no whole checkpoint."""
+    name = file_name(CHECKPOINTS, pack, "safetensors")
+    damaged.pop(name, None)
+    try:
+        return decode(files.read(name))
+    except Vanished:
+        return None
+    except Torn as fault:
+        damaged[name] = str(fault)
+        return None
+
+
+def mark_inflight(files: LocalFiles, pack: str, record: Mapping[str, Any]) -> None:
+    """Says that a pack has been started."""
+    files.write(file_name(INFLIGHT, pack, "json"), _json(record), durable=False)
+
+
+def read_records(files: LocalFiles, folder: str, damaged: MutableMapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The JSON objects of a folder by name; what is none is skipped and reported."""
+    records: dict[str, dict[str, Any]] = {}
+    for name in files.names(folder):
+        damaged.pop(name, None)
+        try:
+            record = json.loads(files.read(name))
+        except Vanished:
+            continue
+        except ValueError:
+            damaged[name] = "not JSON"
+            continue
+        if isinstance(record, dict):
+            records[name.removeprefix(f"{folder}/").removesuffix(".json")] = record
+        else:
+            damaged[name] = "not a JSON object"
+    return records
+
+
+def beat(files: LocalFiles, launch: str, at: datetime.datetime) -> None:
+    """Says that a launch of this process is alive at this time."""
+    record = {"launch": launch, "host": socket.gethostname(), "process": os.getpid(), "time": at.isoformat()}
+    files.write(file_name(HEARTBEATS, launch, "json"), _json(record), durable=False)
+
+
+def beating(
+    files: LocalFiles, within: float, at: datetime.datetime, damaged: MutableMapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """The launches that beat at most `within` seconds before `at`, each with its age in seconds."""
+    alive: dict[str, dict[str, Any]] = {}
+    for launch, record in read_records(files, HEARTBEATS, damaged).items():
+        try:
+            age = (at - datetime.datetime.fromisoformat(record["time"])).total_seconds()
+        except (KeyError, TypeError, ValueError):
+            damaged[f"{HEARTBEATS}/{launch}.json"] = "not a heartbeat: it has no time"
+            continue
+        if age <= within:
+            alive[launch] = record | {"seconds": age}
+    return alive
+
+
+def _json(record: Mapping[str, Any]) -> bytes:
+    try:
+        return (json.dumps(dict(record), sort_keys=True, allow_nan=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"a record holds plain JSON values: {error}") from None

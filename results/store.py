@@ -1,0 +1,260 @@
+"""ResultStore: the append-only tables of what has been done, and the files beside them.
+
+    store.json                    {"format": 1}
+    <table>/<commit>.parquet      trials, metrics, curves, images, codes, decisions, launches (results/schema.py)
+    weights/<commit>.safetensors  entries "<trial>/<tensor>"
+    checkpoints/<pack>.safetensors   inflight/<pack>.json   heartbeats/<launch>.json
+
+A commit writes weights, images, codes, curves and metrics first and `trials` last; readers ignore rows whose attempt is
+not in `trials`. So nothing ever has to be locked, repaired or written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from results import compaction, liveness, pruning
+from results.commit import PARTS_OF_ATTEMPTS, commit, new_identity, now, write_rows
+from results.files import LocalFiles, StoreError, Vanished
+from results.opening import open_files
+from results.parts import Row, check_columns, schema_of, to_arrow
+from results.scan import collapse, of_attempts, read_parts, ruling_columns, winners
+from results.schema import FINISHED
+from results.tensors import Torn, decode
+
+RUNNING_SECONDS = 120.0
+
+
+class ResultStore:
+    """A store of results; make one with `ResultStore.open`. It holds no state but `damaged`, so it may be pickled.
+
+    damaged: the files that the last reading of each table skipped, name -> reason (torn, foreign).
+    """
+
+    def __init__(self, files: LocalFiles) -> None:
+        self.files = files
+        self.damaged: dict[str, str] = {}
+
+    @classmethod
+    def open(cls, path: str | Path, *, create: bool = False) -> ResultStore:
+        """The store at `path`; with `create` it is made where there is none, and must be writable.
+
+        Raises `StoreError`: no store there, a file in its place, a folder of other things, read-only, a newer format.
+        """
+        return cls(open_files(path, create))
+
+    @property
+    def root(self) -> Path:
+        return self.files.root
+
+    # Writing
+
+    def commit(self, tables: Mapping[str, Sequence[Row]], weights: Mapping[str, np.ndarray] | None = None) -> str:
+        """Stores the attempts of a pack, all or none, and returns the commit's id, the stem of its files.
+
+        tables: rows of `trials` and of metrics, curves, images, codes of the same attempts. weights: "<trial>/<tensor>"
+        -> array; the trials that have some get the file's name in their column `weights`. Raises `StoreError` for rows
+        that do not fit the schemas, and when a file cannot be written: then nothing is committed.
+        """
+        return commit(self.files, tables, weights or {})
+
+    def append(self, table: str, rows: Sequence[Row]) -> str:
+        """Adds rows of decisions, launches, or of a later evaluation of stored attempts; the stem of the new file."""
+        if table == "trials":
+            raise StoreError("trials are committed, with what was measured of them, not appended")
+        identity = new_identity()
+        write_rows(self.files, f"{table}/{identity}.parquet", to_arrow(table, rows))
+        return identity
+
+    # Reading tables
+
+    def scan(self, table: str, columns: Sequence[str] | None = None, trials: Collection[str] | None = None) -> pa.Table:
+        """The rows of a table that count: of committed attempts, one a key; null where an older file lacks a column.
+
+        trials: only rows of these. In `trials` every attempt is a row; see `trials()` and `winning()`.
+        """
+        if table not in PARTS_OF_ATTEMPTS:
+            return self._scan(table, columns, trials)
+        # Trials are read first: a commit that lands in between then shows nothing, rather than a trial without metrics.
+        return self.winning(table, columns, trials, winners=self._scan("trials", ["attempt"]))
+
+    def _scan(self, table: str, columns: Sequence[str] | None, trials: Collection[str] | None = None) -> pa.Table:
+        chosen = list(columns) if columns is not None else schema_of(table).names
+        check_columns(table, chosen)
+        needed = list(dict.fromkeys([*chosen, *ruling_columns(table)]))
+        wanted = None
+        if trials is not None:
+            check_columns(table, ["trial"])
+            needed = list(dict.fromkeys([*needed, "trial"]))
+            wanted = pa.array(sorted(trials), pa.string())
+        return collapse(read_parts(self.files, table, needed, self.damaged, wanted), table).select(chosen)
+
+    def trials(self, columns: Sequence[str] | None = None, trials: Collection[str] | None = None) -> pa.Table:
+        """One row a trial, the attempt that counts: the earliest finished, for ever, or else the latest failed."""
+        chosen = list(columns) if columns is not None else schema_of("trials").names
+        ruling = ("trial", "attempt", "status", "finished")
+        attempts = self._scan("trials", list(dict.fromkeys([*chosen, *ruling])), trials)
+        return winners(attempts).select(chosen)
+
+    def attempts(self, trial: str) -> pa.Table:
+        """All attempts at a trial, in the order in which they ended."""
+        return self._scan("trials", None, [trial]).sort_by([("finished", "ascending"), ("attempt", "ascending")])
+
+    def winning(
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        trials: Collection[str] | None = None,
+        *,
+        winners: pa.Table | None = None,
+    ) -> pa.Table:
+        """Rows of metrics, curves, images or codes of the attempts that count.
+
+        winners: a table with a column `attempt`, such as `trials()` gave, so that several scans see one state.
+        """
+        chosen = list(columns) if columns is not None else schema_of(table).names
+        counted = self.trials(["attempt"], trials) if winners is None else winners
+        rows = self._scan(table, list(dict.fromkeys([*chosen, "attempt"])), trials)
+        return of_attempts(rows, counted["attempt"]).select(chosen)
+
+    def measured(self) -> pa.Table:
+        """What each finished trial has: columns trial and key ("rate@v1"), for numbers, images and codes."""
+        trials = self.trials(["attempt", "status"])
+        finished = trials.filter(pc.is_in(trials["status"], value_set=pa.array(sorted(FINISHED))))
+        found = []
+        for table, name in (("metrics", "quantity"), ("images", "name"), ("codes", "name")):
+            rows = self.winning(table, ["trial", name, "version"], winners=finished)
+            keys = pc.binary_join_element_wise(rows[name], rows["version"].cast(pa.string()), "@v")
+            found.append(pa.table({"trial": rows["trial"], "key": keys}))
+        whole = pa.concat_tables(found)
+        return whole.group_by(["trial", "key"], use_threads=False).aggregate([])
+
+    # Reading one trial
+
+    def weights(self, trial: str) -> dict[str, np.ndarray]:
+        """The stored weights of a trial by tensor name; raises `StoreError` where none are kept."""
+        held = self.trials(["weights"], [trial])
+        if not len(held):
+            raise StoreError(f"no trial {trial} in {self.root}")
+        own = held["weights"][0].as_py()
+        if own is None:
+            raise StoreError(f"no weights were kept of trial {trial}")
+        try:
+            tensors, _ = decode(self.files.read(f"weights/{own}"))
+        except Vanished:
+            raise StoreError(f"the weights of trial {trial} have been pruned (weights/{own})") from None
+        except Torn as fault:
+            raise StoreError(f"{self.root}/weights/{own}: {fault}") from None
+        prefix = f"{trial}/"
+        return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+    def weighted(self) -> frozenset[str]:
+        """The finished trials whose weights are at hand, so that they can be evaluated without training."""
+        trials = self.trials(["trial", "status", "weights"])
+        names = [name.removeprefix("weights/") for name in self.files.names("weights")]
+        held = pc.and_(
+            pc.is_in(trials["status"], value_set=pa.array(sorted(FINISHED))),
+            pc.is_in(trials["weights"], value_set=pa.array(names, pa.string())),
+        )
+        return frozenset(trials["trial"].filter(held).to_pylist())
+
+    def curves(self, trial: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The training curves of a trial: name -> (steps, values)."""
+        rows = self.winning("curves", ["name", "step", "value"], [trial]).sort_by("name")
+        return {
+            row["name"]: (np.asarray(row["step"], dtype=np.int64), np.asarray(row["value"], dtype=np.float64))
+            for row in rows.to_pylist()
+        }
+
+    def image(self, trial: str, name: str, version: int | None = None) -> np.ndarray | None:
+        """A stored stack of pictures, uint8 (n, C, H, W); of several versions the latest; None where there is none."""
+        return self._array("images", trial, name, version)
+
+    def codes(self, trial: str, name: str, version: int | None = None) -> np.ndarray | None:
+        """Stored latent points, float32, in their shape; of several versions the latest; None where there is none."""
+        return self._array("codes", trial, name, version)
+
+    def _array(self, table: str, trial: str, name: str, version: int | None) -> np.ndarray | None:
+        rows = self.winning(table, ["name", "version", "shape", "values"], [trial])
+        rows = rows.filter(pc.equal(rows["name"], name))
+        if version is not None:
+            rows = rows.filter(pc.equal(rows["version"], version))
+        if not len(rows):
+            return None
+        last = rows.slice(int(np.argmax(rows["version"].to_numpy())), 1)
+        values: np.ndarray = last["values"][0].values.to_numpy(zero_copy_only=False)
+        return values.reshape(last["shape"][0].as_py()).copy()
+
+    # Decisions
+
+    def decide(self, rows: Sequence[Row]) -> None:
+        """Stores how trials of a shape are packed on a kind of device; where a decision stands, that one holds."""
+        self.append("decisions", rows)
+
+    def decisions(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """(shape, device) -> the decision that holds: the first."""
+        held: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in self._scan("decisions", None).sort_by("decided").to_pylist():
+            held.setdefault((row["shape"], row["device"]), row)
+        return held
+
+    def decision(self, shape: str, device: str) -> dict[str, Any] | None:
+        """The decision that holds for a shape on a kind of device, or None."""
+        return self.decisions().get((shape, device))
+
+    # Work under way
+
+    def save_checkpoint(self, pack: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+        """Replaces the pack's checkpoint, whole or not at all."""
+        liveness.save_checkpoint(self.files, pack, tensors, metadata)
+
+    def load_checkpoint(self, pack: str) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
+        """The pack's tensors and metadata; None where there is none, or a torn one, which `damaged` reports."""
+        return liveness.load_checkpoint(self.files, pack, self.damaged)
+
+    def delete_checkpoint(self, pack: str) -> None:
+        self.files.delete(liveness.file_name(liveness.CHECKPOINTS, pack, "safetensors"))
+
+    def mark_inflight(self, pack: str, record: Mapping[str, Any]) -> None:
+        """Says, in plain JSON values, that a pack has been started (replaces what was said of it before)."""
+        liveness.mark_inflight(self.files, pack, record)
+
+    def inflight(self) -> dict[str, dict[str, Any]]:
+        """pack -> its record, for the packs that have started and not been cleared."""
+        return liveness.read_records(self.files, liveness.INFLIGHT, self.damaged)
+
+    def clear_inflight(self, pack: str) -> None:
+        self.files.delete(liveness.file_name(liveness.INFLIGHT, pack, "json"))
+
+    def beat(self, launch: str) -> None:
+        """Says that a launch is alive now, with host, process and time."""
+        liveness.beat(self.files, launch, now())
+
+    def beating(self, within: float = RUNNING_SECONDS) -> dict[str, dict[str, Any]]:
+        """launch -> {launch, host, process, time, seconds} of those that beat within so many seconds."""
+        return liveness.beating(self.files, within, now(), self.damaged)
+
+    def clear_beat(self, launch: str) -> None:
+        """A launch has ended."""
+        self.files.delete(liveness.file_name(liveness.HEARTBEATS, launch, "json"))
+
+    # Upkeep
+
+    def compact(self, minimum: int = 64) -> compaction.CompactionRecord:
+        """Merges the part files of each table that has at least `minimum`; safe at any time and beside anything."""
+        return compaction.compact(self.files, minimum, new_identity(), self.damaged)
+
+    def prune_weights(self, trials: Collection[str] | None = None, *, dry_run: bool = False) -> pruning.PruneRecord:
+        """Removes the weights of these trials, or of all; a pack's file stays while another trial in it is kept."""
+        return pruning.prune_weights(self.files, self._scan("trials", ["trial", "weights"]), trials, dry_run)
+
+    def prune_checkpoints(self, *, dry_run: bool = False) -> pruning.PruneRecord:
+        """Removes the checkpoints, but for those of packs in flight while a launch is alive."""
+        running = self.inflight() if self.beating() else ()
+        return pruning.prune_checkpoints(self.files, running, dry_run)
