@@ -101,20 +101,21 @@ class Gaussian(Likelihood):
     sigma: Positive = 0.71
 
 
-def _check_likelihood(likelihood: Likelihood, data: Data) -> None:
+def _is_convolutional(encoder: Encoder, decoder: Decoder) -> bool:
+    return isinstance(encoder, ConvolutionalEncoder) or isinstance(decoder, ConvolutionalDecoder)
+
+
+def _check_parts(encoder: Encoder, decoder: Decoder, likelihood: Likelihood, data: Data) -> None:
     if isinstance(likelihood, Binomial) and likelihood.total != data.levels:
         raise ValueError(f"likelihood.total must be {data.levels}, the levels of {data.kind}, not {likelihood.total}")
     if isinstance(likelihood, Bernoulli) and data.levels != 1:
         raise ValueError(f"a Bernoulli likelihood needs binary data; {data.kind} has levels 0..{data.levels}")
-
-
-def _check_halvings(part: ConvolutionalEncoder | ConvolutionalDecoder, data: Data) -> None:
-    factor = 2 ** len(part.channels)
     _, height, width = data.shape
-    if height % factor or width % factor:
-        raise ValueError(
-            f"{len(part.channels)} convolutional layers halve the image that often; {height}×{width} allows fewer"
-        )
+    for part in (encoder, decoder):
+        if isinstance(part, ConvolutionalEncoder | ConvolutionalDecoder):
+            factor = 2 ** len(part.channels)
+            if height % factor or width % factor:
+                raise ValueError(f"each of {len(part.channels)} layers halves the image; {height}×{width} allows fewer")
 
 
 class FlatModel(Model):
@@ -127,11 +128,12 @@ class FlatModel(Model):
     decoder: AnyDecoder = DenseDecoder()
     likelihood: AnyLikelihood
 
+    @property
+    def convolutional(self) -> bool:
+        return _is_convolutional(self.encoder, self.decoder)
+
     def check(self, data: Data) -> None:
-        _check_likelihood(self.likelihood, data)
-        for part in (self.encoder, self.decoder):
-            if isinstance(part, ConvolutionalEncoder | ConvolutionalDecoder):
-                _check_halvings(part, data)
+        _check_parts(self.encoder, self.decoder, self.likelihood, data)
 
 
 class HierarchicalModel(Model):
@@ -153,11 +155,12 @@ class HierarchicalModel(Model):
     def groups(self) -> tuple[str, ...]:
         return tuple(f"z{layer + 1}" for layer in range(len(self.latents)))
 
+    @property
+    def convolutional(self) -> bool:
+        return _is_convolutional(self.encoder, self.decoder)
+
     def check(self, data: Data) -> None:
-        _check_likelihood(self.likelihood, data)
-        for part in (self.encoder, self.decoder):
-            if isinstance(part, ConvolutionalEncoder | ConvolutionalDecoder):
-                _check_halvings(part, data)
+        _check_parts(self.encoder, self.decoder, self.likelihood, data)
 
 
 class BetaObjective(Objective):

@@ -6,7 +6,8 @@ below, found by its `kind` tag, so that a user's own file adds kinds beside ours
 
 The canonical form, from which a trial's identity is hashed, drops fields that equal their default and never a kind's
 tag; so a field with a default can be added later without changing the identity of what is already stored. A default
-itself is never changed. `revision` is part of the canonical form above 1: a correction of a kind's mathematics raises it.
+itself is never changed. `revision` is part of the canonical form above 1: a correction of a kind's mathematics raises
+it.
 """
 
 from __future__ import annotations

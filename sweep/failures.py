@@ -1,0 +1,112 @@
+"""Failures as data: reasons made comparable, the region of a grid that they share, and who is to blame for a dead worker.
+
+Pure: no process is watched here and nothing is stored.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sweep.pack import Pack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REASON_LENGTH = 300
+TRACEBACK_LENGTH = 8000
+_PATH = re.compile(r"(?<![\w.])/[\w./+-]+")
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+\b")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(\.\d+)?([eE][+-]?\d+)?(?![\w.])")
+
+
+def normalise(reason: str) -> str:
+    """One line without addresses, paths and numbers, so that equal failures of different trials read the same."""
+    line = " ".join(reason.split())
+    line = _NUMBER.sub("N", _ADDRESS.sub("ADDRESS", _PATH.sub("PATH", line)))
+    return line[:REASON_LENGTH]
+
+
+def reason_of(error: BaseException) -> str:
+    """The normalised reason of an exception: its type and message."""
+    return normalise(f"{type(error).__name__}: {error}")
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback as text, its end kept where it is long."""
+    return "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH:]
+
+
+def region(failed: pd.DataFrame, planned: pd.DataFrame, axes: Sequence[str]) -> str:
+    """The part of the grid that failed trials share: the axes on which they stand at fewer values than were planned.
+
+    `failed` are rows of `planned`. An empty string where the failures are spread over all of every axis.
+    """
+    shared = []
+    for axis in (*axes, "seed"):
+        if axis not in planned:
+            continue
+        values = list(dict.fromkeys(failed[axis]))
+        if len(values) < planned[axis].nunique():
+            shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values[:4])
+            shared.append(f"{axis} = {shown}{', …' if len(values) > 4 else ''}")
+    return "; ".join(shared)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureGroup:
+    """Failed trials of one status and normalised reason."""
+
+    status: str
+    reason: str
+    count: int
+    region: str
+    example: str
+
+
+def grouped(trials: pd.DataFrame, axes: Sequence[str], failed: frozenset[str]) -> list[FailureGroup]:
+    """Failures of a study's frame by status and reason, most frequent first."""
+    rows = trials[trials["status"].isin(failed)]
+    groups = []
+    for (status, reason), members in rows.groupby(["status", "reason"], sort=True, dropna=False):
+        groups.append(
+            FailureGroup(
+                status=str(status),
+                reason="" if reason is None else str(reason),
+                count=len(members),
+                region=region(members, trials, axes),
+                example=str(members["trial"].iloc[0]),
+            )
+        )
+    return sorted(groups, key=lambda group: -group.count)
+
+
+@dataclass
+class Blame:
+    """Who is to blame when the worker of a pack dies (a signal, a segmentation fault, an exit).
+
+    A first death is forgiven: a node may be lost to anybody. A trial that was being evaluated alone at the second is the
+    culprit. Else the pack is halved until a pack of one dies twice. Innocents are trained again, never marked.
+    """
+
+    deaths: Counter[str] = field(default_factory=Counter)
+
+    def died(self, pack: Pack, inflight: Mapping[str, object] | None) -> tuple[list[Pack], list[str]]:
+        """(packs to run instead, ids of trials to mark as crashed)."""
+        suspect = inflight.get("trial") if inflight else None
+        self.deaths[pack.id] += 1
+        if isinstance(suspect, str):
+            self.deaths[suspect] += 1
+            if self.deaths[suspect] > 1:
+                rest = [trial for trial in pack.trials if trial.id != suspect]
+                return ([pack.keep(rest)] if rest else []), [suspect]
+            return [pack], []
+        if self.deaths[pack.id] == 1:
+            return [pack], []
+        if len(pack.trials) == 1:
+            return [], [pack.trials[0].id]
+        return list(pack.halves()), []

@@ -1,0 +1,195 @@
+"""The pack trainer: independence of neighbours and slot, agreement of the engines, divergence, resumption."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from models.kinds import (
+    Adam,
+    Adamax,
+    AnnealedObjective,
+    BetaObjective,
+    Binomial,
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    Digits,
+    FlatModel,
+    HierarchicalModel,
+    Training,
+)
+from models.spec import Model, Objective, Optimiser
+from models.training.problem import Member, Problem, build_problem
+from models.training.state import PackState
+from models.training.trainer import train
+
+CPU = torch.device("cpu")
+HIERARCHICAL = HierarchicalModel(latents=(5, 3), conditional=(16,), likelihood=Binomial(total=16))
+CONVOLUTIONAL = FlatModel(
+    latent=3,
+    encoder=ConvolutionalEncoder(channels=(4, 4)),
+    decoder=ConvolutionalDecoder(channels=(4, 4)),
+    likelihood=Binomial(total=16),
+)
+
+
+def member(
+    beta: tuple[float, ...],
+    seed: int = 0,
+    *,
+    rate: float = 3e-3,
+    steps: int = 20,
+    precision: str = "float32",
+    ema: float | None = None,
+    optimiser: Optimiser | None = None,
+) -> Member:
+    training = Training(
+        steps=steps,
+        batch_size=32,
+        optimiser=optimiser or Adam(learning_rate=rate),
+        precision=precision,  # type: ignore[arg-type]
+        ema=ema,
+    )
+    return Member(objective=BetaObjective(beta=beta), training=training, seed=seed)
+
+
+def problem(members: list[Member], model: Model = HIERARCHICAL) -> Problem:
+    return build_problem(Digits(), model, members, CPU)
+
+
+def rows(members: list[Member], path: str = "fused", model: Model = HIERARCHICAL) -> torch.Tensor:
+    state = train(problem(members, model), path)  # type: ignore[arg-type]
+    assert bool((state.step == members[0].training.steps).all())
+    return state.rows
+
+
+@pytest.mark.parametrize("width", [3, 8])
+def test_a_trial_does_not_know_its_slot_or_its_neighbours(width: int) -> None:
+    subject = member((0.3, 2.0), seed=7)
+    alone = rows([subject] * width)[0]
+    for slot in (0, width // 2, width - 1):
+        company = [member((0.1 * k + 0.1, 10.0 / (k + 1)), seed=k, rate=1e-3 * (k + 1)) for k in range(width)]
+        company[slot] = subject
+        assert torch.equal(rows(company)[slot], alone)
+
+
+@pytest.mark.parametrize("model", [HIERARCHICAL, CONVOLUTIONAL], ids=["dense", "convolutional"])
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_fused_and_sequential_agree_in_double_precision(model: Model, ema: float | None) -> None:
+    groups = len(model.groups)
+    members = [member((0.2 + k,) * groups, seed=k, precision="float64", ema=ema) for k in range(3)]
+    fused = train(problem(members, model), "fused")
+    sequential = train(problem(members, model), "sequential")
+    for name, value in fused.tensors().items():
+        torch.testing.assert_close(value, sequential.tensors()[name], rtol=1e-10, atol=1e-10, equal_nan=True)
+
+
+def test_the_rows_follow_torch_adam() -> None:
+    """An independent oracle for the optimiser: torch.optim.Adam on the same gradients."""
+    subject = member((1.0, 1.0), precision="float64", rate=1e-2, steps=30)
+    start = PackState.initial(problem([subject]))
+    reference = start.rows[0].clone().requires_grad_()
+    oracle = torch.optim.Adam([reference], lr=1e-2)
+    moments = {name: torch.zeros_like(start.rows) for name in ("first", "second")}
+    stepper = problem([subject]).optimiser
+    generator = torch.Generator().manual_seed(0)
+    mine = start.rows.clone()
+    for count in range(1, 31):
+        gradient = torch.randn(mine.shape, generator=generator, dtype=torch.float64)
+        reference.grad = gradient[0].clone()
+        oracle.step()
+        stepper.step(mine, gradient, moments, count, torch.full((1, 1), 1e-2, dtype=torch.float64))
+    torch.testing.assert_close(mine[0], reference.detach(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+def test_adamax_follows_its_definition(corrected: bool) -> None:
+    spec = Adamax(learning_rate=1e-2, bias_correction=corrected)
+    stepper = problem([member((1.0, 1.0), optimiser=spec)]).optimiser
+    generator = torch.Generator().manual_seed(1)
+    mine = torch.zeros(1, 64, dtype=torch.float64)
+    moments = {name: torch.zeros_like(mine) for name in stepper.moments}
+    value, first, infinity = [0.0] * 64, [0.0] * 64, [0.0] * 64
+    for count in range(1, 6):
+        gradient = torch.randn(mine.shape, generator=generator, dtype=torch.float64)
+        stepper.step(mine, gradient, moments, count, torch.full((1, 1), 1e-2, dtype=torch.float64))
+        for i, g in enumerate(gradient[0].tolist()):
+            first[i] = 0.9 * first[i] + 0.1 * g
+            infinity[i] = max(0.999 * infinity[i], abs(g))
+            correction = 1 - 0.9**count if corrected else 1.0
+            value[i] -= 1e-2 / correction * first[i] / (infinity[i] + 1e-8)
+    torch.testing.assert_close(mine[0], torch.tensor(value, dtype=torch.float64), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("path", ["fused", "sequential"])
+def test_a_diverged_trial_is_frozen_at_its_step_and_nobody_notices(path: str) -> None:
+    good = [member((1.0, 1.0), seed=k) for k in range(3)]
+    calm = rows(good, path)
+    wild = [good[0], member((1.0, 1.0), seed=1, rate=1e30), good[2]]
+    state = train(problem(wild), path)  # type: ignore[arg-type]
+    assert state.alive.tolist() == [True, False, True]
+    assert torch.equal(state.rows[[0, 2]], calm[[0, 2]])
+    assert 0 < int(state.step[1]) < 20
+    # The frozen slot did exactly its step count of updates: that many steps of a fresh run give the same row.
+    again = member((1.0, 1.0), seed=1, rate=1e30, steps=int(state.step[1]))
+    assert torch.equal(rows([good[0], again, good[2]][1:2] * 3, path)[1].nan_to_num(), state.rows[1].nan_to_num())
+
+
+@pytest.mark.parametrize("path", ["fused", "sequential"])
+def test_training_resumes_from_a_checkpoint_bit_for_bit(path: str) -> None:
+    members = [member((0.5, k + 0.5), seed=k, steps=50, ema=0.95) for k in range(2)]
+    calm = train(problem(members), path)  # type: ignore[arg-type]
+
+    class Killed(Exception):
+        pass
+
+    saved: dict[str, torch.Tensor] = {}
+
+    def after_block(state: PackState) -> None:
+        if not saved:
+            saved.update({name: value.clone() for name, value in state.tensors().items()})
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(problem(members), path, after_block=after_block)  # type: ignore[arg-type]
+    resumed = problem(members)
+    state = PackState.initial(resumed)
+    state.load(saved)
+    assert 0 < int(state.step.max()) < 50
+    state = train(resumed, path, state)  # type: ignore[arg-type]
+    for name, value in calm.tensors().items():
+        assert torch.equal(value.nan_to_num(nan=-1.0), state.tensors()[name].nan_to_num(nan=-1.0)), name
+
+
+def test_a_checkpoint_of_another_pack_is_refused() -> None:
+    state = PackState.initial(problem([member((1.0, 1.0))]))
+    with pytest.raises(ValueError, match="does not fit"):
+        state.load(PackState.initial(problem([member((1.0, 1.0))] * 2)).tensors())
+
+
+def test_curves_average_the_terms_and_are_bounded() -> None:
+    subject = problem([member((1.0, 1.0), steps=401)])
+    assert subject.curve_interval == 3
+    state = train(subject, "fused")
+    assert state.curves.shape == (1, 134, 4)
+    assert not bool(state.curves.isnan().any())
+    loss, distortion, first, second = state.curves[0].T
+    torch.testing.assert_close(loss, distortion + first + second, rtol=1e-4, atol=1e-3)  # the loss at β = (1, 1)
+    assert float(loss[-1]) < 0.6 * float(loss[0])
+
+
+def test_the_number_of_a_schedule_is_per_trial() -> None:
+    """Annealing lengths may differ within a pack: each follows its own clock."""
+
+    def annealed(steps: int) -> Member:
+        objective: Objective = AnnealedObjective(steps=steps)
+        training = Training(steps=32, batch_size=32, precision="float64")
+        return Member(objective=objective, training=training, seed=0)
+
+    together = train(problem([annealed(10), annealed(1000)]), "fused").rows
+    for slot, steps in enumerate((10, 1000)):
+        alone = train(problem([annealed(steps)] * 2), "fused").rows[0]
+        torch.testing.assert_close(together[slot], alone, rtol=0, atol=0)
+    assert math.isfinite(float(together.sum()))
