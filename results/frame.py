@@ -1,0 +1,214 @@
+"""Frame: the results of a study as one table, one row a planned trial, which is what the analysis is given.
+
+Every planned trial has its row, also where nothing is stored, so that whatever is made of a frame can say how much of
+the study is there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from results.files import LocalFiles, StoreError
+from results.quantity import Quantity
+from results.schema import FINISHED
+from results.store import ResultStore
+
+PLANNED = ("trial", "setting", "seed")
+STORED = ("status", "reason", "attempt", "step", "train_seconds", "evaluate_seconds", "code", "width", "path")
+MISSING = "missing"
+
+Arrays = Callable[[str, str], "np.ndarray | None"]
+
+
+def no_arrays(trial: str, name: str) -> np.ndarray | None:
+    """The pictures of a frame that has none."""
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How much of what was planned is there, in trials. Diverged trials are finished; failed ones are not."""
+
+    planned: int
+    completed: int
+    diverged: int
+    failed: int
+    missing: int
+
+    @property
+    def finished(self) -> int:
+        return self.completed + self.diverged
+
+    def __str__(self) -> str:
+        counts = ((self.diverged, "diverged"), (self.failed, "failed"), (self.missing, MISSING))
+        told = ", ".join(f"{count} {word}" for count, word in counts if count)
+        return f"{self.finished}/{self.planned} trials" + (f" ({told})" if told else "")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """One study's results.
+
+    study: its name, "digits/hvae@small" for a reduced twin. question: what it asks. axes: the columns that vary.
+    quantities: what was to be measured. trials: one row a planned trial, in study order, with the columns trial,
+    setting, seed, status (completed, diverged, a failure, or missing), reason, attempt, step, train_seconds,
+    evaluate_seconds, code, width, path, one an axis, one a quantity (float64, NaN where there is none, in the quantity's
+    unit) and "<quantity>.se", its standard error. reduced: how the study was cut down, where it was. arrays: (trial,
+    name of a quantity of pictures) -> uint8 (n, C, H, W), or None.
+    """
+
+    study: str
+    question: str
+    axes: tuple[str, ...]
+    quantities: tuple[Quantity, ...]
+    trials: pd.DataFrame
+    reduced: str = ""
+    arrays: Arrays = no_arrays
+
+    @property
+    def coverage(self) -> Coverage:
+        """Of all planned trials, how many are there."""
+        status = self.trials["status"]
+        counted = {word: int((status == word).sum()) for word in ("completed", "diverged", MISSING)}
+        return Coverage(planned=len(status), failed=len(status) - sum(counted.values()), **counted)
+
+    def measured(self, quantity: str) -> int:
+        """How many of the planned trials have a value of this quantity."""
+        if quantity not in self.trials.columns:
+            known = ", ".join(one.name for one in self.quantities)
+            raise StoreError(f"{self.study} measures no {quantity!r}; known: {known}")
+        return int(self.trials[quantity].notna().sum())
+
+    def subset(self, mask: Sequence[bool] | np.ndarray | pd.Series, reduced: str) -> Frame:
+        """The rows where `mask` (one truth value a row) holds; `reduced` says how they were chosen."""
+        chosen = np.asarray(mask)
+        if chosen.dtype != bool or chosen.shape != (len(self.trials),):
+            raise StoreError(
+                f"a selection has one truth value for each of {len(self.trials)} trials, "
+                f"not {chosen.dtype} values of shape {chosen.shape}"
+            )
+        told = "; ".join(part for part in (self.reduced, reduced) if part)
+        return dataclasses.replace(self, trials=self.trials[chosen].reset_index(drop=True), reduced=told)
+
+    def export(self, path: str | Path) -> Path:
+        """Writes the trials as one wide .parquet or .csv file, which appears whole; returns its absolute path."""
+        target = Path(path).expanduser().absolute()
+        if target.suffix not in (".parquet", ".csv"):
+            raise StoreError(f"an export is a .parquet or .csv file, not {target.name!r}")
+        with LocalFiles(target.parent).create(target.name) as file:
+            if target.suffix == ".csv":
+                self.trials.to_csv(file, index=False)
+            else:
+                _plain(self.trials).to_parquet(file, index=False)
+        return target
+
+
+def build_frame(
+    study: str,
+    question: str,
+    axes: Sequence[str],
+    quantities: Sequence[Quantity],
+    planned: pd.DataFrame,
+    store: ResultStore,
+    reduced: str = "",
+) -> Frame:
+    """The frame of a study from a store.
+
+    planned: one row a trial in study order, with the columns trial, setting, seed and the axes. Values count of the
+    winning attempt, if it finished, and of the quantity's own version; of the last and the averaged weights, where both
+    were measured, the later. Raises `StoreError` for columns that are lacking or that clash.
+    """
+    names = [quantity.name for quantity in quantities if quantity.form == "number"]
+    _check_columns(planned, axes, names)
+    ids = planned["trial"]
+    stored = store.trials(["trial", *STORED], ids.tolist())
+    trials = planned[[*PLANNED, *(axis for axis in axes if axis not in PLANNED)]].reset_index(drop=True)
+    attempts = stored.to_pandas().set_index("trial").reindex(ids).reset_index(drop=True)
+    for position, column in enumerate(STORED, start=len(PLANNED)):
+        trials.insert(position, column, _column(column, attempts[column]))
+    finished = stored.filter(pc.is_in(stored["status"], value_set=pa.array(sorted(FINISHED))))
+    values, errors = _metrics(store, finished, quantities)
+    wide = {}
+    for name in names:
+        wide[name] = _aligned(values, name, ids)
+        wide[f"{name}.se"] = _aligned(errors, name, ids)
+    versions = {quantity.name: quantity.version for quantity in quantities}
+
+    def arrays(trial: str, name: str) -> np.ndarray | None:
+        return store.image(trial, name, versions.get(name))
+
+    return Frame(
+        study=study,
+        question=question,
+        axes=tuple(axes),
+        quantities=tuple(quantities),
+        trials=pd.concat([trials, pd.DataFrame(wide, index=trials.index)], axis=1),
+        reduced=reduced,
+        arrays=arrays,
+    )
+
+
+def _check_columns(planned: pd.DataFrame, axes: Sequence[str], names: Sequence[str]) -> None:
+    for column in (*PLANNED, *axes):
+        if column not in planned.columns:
+            raise StoreError(f"the plan of a study has a column {column!r}, not only {', '.join(planned.columns)}")
+    doubled = planned["trial"][planned["trial"].duplicated()]
+    if len(doubled):
+        raise StoreError(f"the plan of a study names each trial once, not {doubled.iloc[0]!r} twice")
+    columns = [*PLANNED, *STORED, *(axis for axis in axes if axis not in PLANNED), *names, *(f"{n}.se" for n in names)]
+    for column in columns:
+        if columns.count(column) > 1:
+            raise StoreError(f"two columns of a frame would be called {column!r}: an axis, a quantity or its own")
+
+
+def _column(name: str, values: pd.Series) -> pd.Series:
+    """A stored column beside the planned ones: text is empty, a count null, a time NaN where there is none."""
+    if name == "status":
+        return values.astype(object).where(values.notna(), MISSING).astype(str)
+    if name in ("step", "width"):
+        return values.astype("Int64")
+    if name.endswith("_seconds"):
+        return values.astype(float)
+    return values.astype(object).where(values.notna(), "").astype(str)
+
+
+def _metrics(
+    store: ResultStore, finished: pa.Table, quantities: Sequence[Quantity]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Values and standard errors, each with one row a trial and one column a quantity."""
+    columns = ["trial", "quantity", "version", "weights", "value", "standard_error", "evaluated"]
+    rows = store.winning("metrics", columns, winners=finished)
+    wanted = pa.array([False] * len(rows), pa.bool_())
+    for quantity in quantities:
+        right = pc.and_(pc.equal(rows["quantity"], quantity.name), pc.equal(rows["version"], quantity.version))
+        wanted = pc.or_(wanted, right)
+    order = [("evaluated", "descending"), ("weights", "ascending")]
+    long = rows.filter(wanted).sort_by(order).to_pandas().drop_duplicates(["trial", "quantity"])
+    wide = long.pivot(index="trial", columns="quantity", values=["value", "standard_error"])
+    if wide.empty:
+        return pd.DataFrame(), pd.DataFrame()
+    return wide["value"], wide["standard_error"]
+
+
+def _aligned(wide: pd.DataFrame, name: str, trials: pd.Series) -> np.ndarray:
+    if name not in wide.columns:
+        return np.full(len(trials), np.nan)
+    return wide[name].reindex(trials).to_numpy(dtype=float)
+
+
+def _plain(trials: pd.DataFrame) -> pd.DataFrame:
+    """Columns that mix numbers and text, such as an axis of whole parts, as text: Parquet has one type a column."""
+    mixed = [
+        column
+        for column in trials.columns
+        if trials[column].dtype == object and pd.api.types.infer_dtype(trials[column]).startswith("mixed")
+    ]
+    return trials.assign(**{column: trials[column].astype(str) for column in mixed})
