@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.spec import nearest
+from pydantic import ValidationError
+
+from models.spec import SpecificationError, describe, nearest
 from studies.paths import StudyError
 
 PREFIX = "study_file"
@@ -87,7 +89,7 @@ def _load(source: str, name: str, path: str, digest: str) -> UserModule:
         raise StudyError(f"{path}, line {error.lineno}: {error.msg}") from None
     except Exception as error:  # whatever the user's own code raises is the user's to read, in one line
         del sys.modules[name]
-        raise StudyError(f"{path}{_line(error, path)}: {type(error).__name__}: {error}") from error
+        raise StudyError(f"{path}{_line(error, path)}: {_message(error)}") from error
     _CURRENT[path] = name
     return loaded
 
@@ -108,6 +110,14 @@ def _line(error: BaseException, path: str) -> str:
             line = trace.tb_lineno
         trace = trace.tb_next
     return "" if line is None else f", line {line}"
+
+
+def _message(error: Exception) -> str:
+    """The error in one line: our own and pydantic's say all themselves, others need their name."""
+    if isinstance(error, ValidationError):
+        return describe(error)
+    text = str(error) if isinstance(error, SpecificationError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
 
 
 def _nearest_file(file: Path) -> str:
