@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from evaluation.errors import EvaluationError
 from evaluation.information import mean
@@ -55,9 +54,14 @@ def class_information(codes: CodeArrays, labels: npt.NDArray[np.int64]) -> Array
         for first in range(start, start + count, ROWS):
             rows = slice(first, min(first + ROWS, start + count))
             density = log_density(sample[rows], mean_, std)
-            own = logsumexp(density[:, start : start + count], axis=1) - np.log(count)
-            terms[rows] = own - logsumexp(density, axis=1) + np.log(len(order))
+            terms[rows] = log_mean_exp(density[:, start : start + count]) - log_mean_exp(density)
     return terms
+
+
+def log_mean_exp(values: Array) -> Array:
+    """log of the mean of exp along the last axis, (J, I) -> (J,), without overflow."""
+    largest = values.max(axis=1, keepdims=True)
+    return np.asarray(largest[:, 0] + np.log(np.exp(values - largest).mean(axis=1)))
 
 
 def log_density(points: Array, mean_: Array, std: Array) -> Array:

@@ -1,0 +1,41 @@
+"""Pictures: which ones, and their integer scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evaluation.errors import EvaluationError
+from evaluation.samples import quantise, samples
+
+ALL = ("originals", "reconstructions", "samples")
+
+
+def test_one_picture_a_class_in_order(view_of, linear):
+    labels = np.array([2, 1, 1, 0, 2, 0])
+    images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1) % 5 * np.ones((1, 1, 2, 3), np.uint8)
+    view = view_of(
+        labels=labels,
+        images=images,
+        data=linear.data(3),
+        reconstructions=lambda: np.full((6, 1, 2, 3), 0.6),
+        samples=lambda count: np.linspace(0, 1, count).reshape(-1, 1, 1, 1) * np.ones((1, 1, 2, 3)),
+    )
+    found = samples(view, ALL)
+    assert list(found) == ["samples", "originals", "reconstructions"]
+    assert all(array.shape == (3, 1, 2, 3) and array.dtype == np.uint8 for array in found.values())
+    np.testing.assert_array_equal(found["originals"][:, 0, 0, 0], [3, 1, 0])  # the first images of classes 0, 1, 2
+    assert (found["reconstructions"] == 2).all()  # 0.6 · 4 = 2.4
+    np.testing.assert_array_equal(found["samples"][:, 0, 0, 0], [0, 2, 4])
+
+
+def test_an_absent_class_is_named(view_of, linear):
+    view = view_of(labels=np.array([0, 2]), images=None, data=linear.data(3), reconstructions=None)
+    with pytest.raises(EvaluationError, match="no image of class 1"):
+        samples(view, ("originals",))
+
+
+@pytest.mark.parametrize("value", [np.nan, -0.1, 1.1])
+def test_means_outside_the_pixels_range_are_refused(value):
+    with pytest.raises(EvaluationError, match=r"lie in \[0, 1\]"):
+        quantise(np.array([[[[0.5, value]]]]), 16)
