@@ -1,0 +1,107 @@
+"""Likelihoods: masses sum to one by enumeration; values against scipy.stats."""
+
+from __future__ import annotations
+
+import itertools
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from torch import Tensor
+
+from models import kinds, likelihoods
+from models.noise import Noise, key
+from models.spec import Data
+
+
+class Binary(Data):
+    """2×2 binary images."""
+
+    shape: ClassVar[tuple[int, int, int]] = (1, 2, 2)
+    levels: ClassVar[int] = 1
+    classes: ClassVar[int] = 2
+
+
+class Counts(Data):
+    """1×3 images of 0..4."""
+
+    shape: ClassVar[tuple[int, int, int]] = (1, 1, 3)
+    levels: ClassVar[int] = 4
+    classes: ClassVar[int] = 2
+
+
+def _images(data: Data) -> Tensor:
+    """All images there are: ((levels + 1)^pixels, C, H, W)."""
+    pixels = int(np.prod(data.shape))
+    every = list(itertools.product(range(data.levels + 1), repeat=pixels))
+    return torch.tensor(every, dtype=torch.float64).reshape(-1, *data.shape)
+
+
+def _output(data: Data, count: int) -> Tensor:
+    return Noise(key(0), 0, torch.float64).normal("output", (count, *data.shape)) * 2.0
+
+
+DISCRETE = [
+    (likelihoods.Bernoulli(kinds.Bernoulli(), Binary()), Binary()),
+    (likelihoods.Binomial(kinds.Binomial(total=4), Counts()), Counts()),
+]
+
+
+@pytest.mark.parametrize(("likelihood", "data"), DISCRETE)
+def test_masses_sum_to_one(likelihood: likelihoods.Likelihood, data: Data) -> None:
+    images = _images(data)
+    for output in _output(data, 5):
+        mass = likelihood.log_prob(images, output.expand(len(images), *data.shape)).exp().sum()
+        assert abs(float(mass) - 1.0) < 1e-12
+
+
+@pytest.mark.parametrize(("likelihood", "data"), DISCRETE)
+def test_mean_is_the_expected_image_scaled(likelihood: likelihoods.Likelihood, data: Data) -> None:
+    images = _images(data)
+    output = _output(data, 1)
+    mass = likelihood.log_prob(images, output.expand(len(images), *data.shape)).exp()
+    expected = torch.einsum("n,nchw->chw", mass, images) / data.levels
+    torch.testing.assert_close(likelihood.mean(output)[0], expected)
+
+
+def test_bernoulli_equals_scipy() -> None:
+    images = _images(Binary())
+    output = _output(Binary(), len(images))
+    expected = scipy.stats.bernoulli.logpmf(images.numpy(), output.sigmoid().numpy()).sum((1, 2, 3))
+    found = likelihoods.Bernoulli(kinds.Bernoulli(), Binary()).log_prob(images, output)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+
+
+def test_binomial_of_sixteen_equals_scipy() -> None:
+    digits = kinds.Digits()
+    counts = torch.arange(128).remainder(17).to(torch.float64).reshape(2, 1, 8, 8)
+    output = _output(digits, 2)
+    expected = scipy.stats.binom.logpmf(counts.numpy(), 16, output.sigmoid().numpy()).sum((1, 2, 3))
+    found = likelihoods.Binomial(kinds.Binomial(total=16), digits).log_prob(counts, output)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+
+
+def test_binomial_keeps_the_floating_dtype() -> None:
+    likelihood = likelihoods.Binomial(kinds.Binomial(total=4), Counts())
+    x = torch.zeros(2, 1, 1, 3)
+    assert likelihood.log_prob(x, x).dtype == torch.float32
+    assert list(likelihood.state_dict()) == []  # the table is no part of what is stored
+
+
+def test_gaussian_equals_scipy_on_scaled_pixels() -> None:
+    data = Counts()
+    images = _images(data)
+    output = _output(data, len(images))
+    expected = scipy.stats.norm.logpdf(images.numpy() / 4.0, output.numpy(), 0.71).sum((1, 2, 3))
+    likelihood = likelihoods.Gaussian(kinds.Gaussian(sigma=0.71), data)
+    np.testing.assert_allclose(likelihood.log_prob(images, output).numpy(), expected, rtol=1e-12)
+    torch.testing.assert_close(likelihood.mean(output), output)
+
+
+def test_extreme_logits_stay_finite_where_the_mass_is() -> None:
+    likelihood = likelihoods.Binomial(kinds.Binomial(total=4), Counts())
+    x = torch.full((1, 1, 1, 3), 4.0)
+    assert float(likelihood.log_prob(x, torch.full_like(x, 1e4))) == 0.0
+    assert float(likelihood.log_prob(x, torch.full_like(x, -1e4))) == pytest.approx(-12e4)
