@@ -139,8 +139,9 @@ class FlatModel(Model):
 class HierarchicalModel(Model):
     """Layers of latents with the generalised top-down structure of Xiao & Bamler (2023), Eqs. 3-6.
 
-    q(z_L|x), q(z_l|z_{l+1}, x), p(z_L) = N(0, I), p(z_l|z_{l+1}), p(x|z_1), all normals diagonal. `latents` are the sizes
-    bottom-up, (z1, z2, …); `conditional` are the widths of the networks of p(z_l|z_{l+1}).
+    q(z_L|x), q(z_l|z_{l+1}, x), p(z_L) = N(0, I), p(z_l|z_{l+1}), p(x|z_1), all normals diagonal. `latents` are the
+    sizes bottom-up, (z1, z2, …); `conditional` are the widths of the networks of p(z_l|z_{l+1}), and of those of
+    q(z_l|z_{l+1}, x) after each layer's own encoder of x.
     """
 
     kind = "hierarchical"

@@ -1,8 +1,8 @@
 """Network: what the trainer and the evaluation ask of every model, and Terms, what they get.
 
-A network is an ordinary torch module for *one* trial; the pack engines call it functionally, over stacked parameters. So
-it must be pure: no stored values, no in-place writes, no Python branch on a tensor's value, no random draw but from the
-noise that it is handed.
+A network is an ordinary torch module for *one* trial; the pack engines call it functionally, over stacked parameters.
+So it must be pure: no stored values, no in-place writes, no Python branch on a tensor's value, no random draw but from
+the noise that it is handed.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ class Quantity:
 
     name: column name; parameters after an @, as in `accuracy_knn@z2`.
     unit: 'nats', 'dB', 'fraction', …; goal: which direction is better.
-    family: 'module:function' that computes this and its relatives in one pass, called as `family(view, names)`; a module
-        left empty means the module in which the study stands (a user's own file).
+    family: 'module:function' that computes this and its relatives in one pass, called as `family(view, names)`; a
+        module left empty means the module in which the study stands (a user's own file).
     label: how tables and figures write it.
     form: 'number' is one value with an optional standard error; 'images' a stack of pictures; 'codes' latent points.
     """
