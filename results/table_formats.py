@@ -1,0 +1,226 @@
+"""Tables written as Markdown and CSV, and the layout that Markdown, HTML and LaTeX share.
+
+All of it is a function of the table alone, so equal tables give equal bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from results.table import Cell, Heading, Table
+
+CSV_COLUMNS = (
+    "row",
+    "column",
+    "mean",
+    "std",
+    "n",
+    "planned",
+    "mark",
+    "p_value",
+    "unit",
+    "text",
+    "published",
+    "published_std",
+    "published_n",
+    "verdict",
+    "note",
+    "reduced",
+    "trials",  # ids, separated by spaces
+)
+
+MISSING = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What is printed at one place: the number, its spread, how much of it is there, and the letter of its footnote."""
+
+    value: str
+    spread: str = ""
+    coverage: str = ""
+    mark: str = "plain"
+    footnote: str = ""
+    cell: Cell | None = None
+    row: str = ""
+    column: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """A table as printed: a header, a label and items for each row, lettered footnotes.
+
+    A column with published numbers is followed by one for them, and one with verdicts by one for those.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Item, ...]], ...]
+    footnotes: tuple[tuple[str, str], ...]
+
+
+def lay_out(table: Table) -> Layout:
+    """Arranges a table for printing."""
+    ordered = [table.cells[row.name, column.name] for row in table.rows for column in table.columns]
+    notes = list(dict.fromkeys(cell.note for cell in ordered if cell.note))
+    letters = {note: _letter(position) for position, note in enumerate(notes)}
+    header = [table.stub]
+    extras: dict[str, tuple[bool, bool]] = {}
+    for column in table.columns:
+        cells = [table.cells[row.name, column.name] for row in table.rows]
+        extras[column.name] = any(cell.published for cell in cells), any(cell.verdict for cell in cells)
+        header += [
+            column.title,
+            *(word for word, has in zip(("published", "verdict"), extras[column.name], strict=True) if has),
+        ]
+    rows = []
+    for row in table.rows:
+        items: list[Item] = []
+        for column in table.columns:
+            cell = table.cells[row.name, column.name]
+            items.append(_item(cell, letters.get(cell.note, ""), row, column))
+            has_published, has_verdict = extras[column.name]
+            if has_published:
+                items.append(_published(cell))
+            if has_verdict:
+                items.append(Item(value=cell.verdict))
+        rows.append((row.title, tuple(items)))
+    footnotes = tuple((letter, note) for note, letter in letters.items())
+    return Layout(header=tuple(header), rows=tuple(rows), footnotes=footnotes)
+
+
+def number(value: float, digits: int) -> str:
+    """A number with this many decimals, a proper minus sign, and no negative zero."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.removeprefix("-")
+    return text.replace("-", "−")
+
+
+def _item(cell: Cell, footnote: str, row: Heading, column: Heading) -> Item:
+    value, spread, coverage = cell.text, "", ""
+    if cell.missing:
+        value = MISSING
+        coverage = f"(0/{cell.planned})" if cell.planned else ""
+    else:
+        if not cell.text:
+            value = number(cell.mean, cell.digits)
+            spread = "" if math.isnan(cell.std) else f"± {number(cell.std, cell.digits)}"
+        if cell.n < cell.planned:
+            coverage = f"({cell.n}/{cell.planned} seeds)"
+    return Item(
+        value=value,
+        spread=spread,
+        coverage=coverage,
+        mark=cell.mark,
+        footnote=footnote,
+        cell=cell,
+        row=row.name,
+        column=column.name,
+    )
+
+
+def _published(cell: Cell) -> Item:
+    if cell.published is None:
+        return Item(value="")
+    std = cell.published.std
+    spread = "" if math.isnan(std) else f"± {number(std, cell.digits)}"
+    return Item(value=number(cell.published.value, cell.digits), spread=spread)
+
+
+def _letter(position: int) -> str:
+    """a, b, …, z, aa, ab, …"""
+    text = ""
+    while position >= 0:
+        position, remainder = divmod(position, 26)
+        text = string.ascii_lowercase[remainder] + text
+        position -= 1
+    return text
+
+
+def markdown(table: Table) -> str:
+    """A Markdown section: heading, legend, table, notes."""
+    layout = lay_out(table)
+    grid = [[_escape_markdown(text) for text in layout.header]]
+    for label, items in layout.rows:
+        grid.append([_escape_markdown(label), *(_markdown_item(item) for item in items)])
+    widths = [max(3, *(len(line[place]) for line in grid)) for place in range(len(layout.header))]
+    lines = [f"### {_escape_markdown(table.title)}", "", _escape_markdown(table.legend), ""]
+    header, *body = (_padded(line, widths) for line in grid)
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines += [header, _padded(ruler, widths), *body]
+    if not layout.rows:
+        lines += ["", "*No rows: there is nothing to show.*"]
+    notes = [f"[{letter}] {_escape_markdown(note)}" for letter, note in layout.footnotes]
+    notes += [_escape_markdown(note) for note in table.notes]
+    if notes:
+        lines += ["", *(f"- {note}" for note in notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _padded(line: Sequence[str], widths: Sequence[int]) -> str:
+    texts = [text.rjust(width) for text, width in zip(line, widths, strict=True)]
+    texts[0] = line[0].ljust(widths[0])
+    return "| " + " | ".join(texts) + " |"
+
+
+def _markdown_item(item: Item) -> str:
+    value = _escape_markdown(f"{item.value} {item.spread}".strip())
+    if item.mark == "bold" and value:
+        value = f"**{value}**"
+    footnote = f"[{item.footnote}]" if item.footnote else ""
+    return " ".join(part for part in (value, item.coverage, footnote) if part)
+
+
+def _escape_markdown(text: str) -> str:
+    for special in "\\|*_`<>[]#":
+        text = text.replace(special, f"\\{special}")
+    return " ".join(text.split())
+
+
+def csv_text(table: Table) -> str:
+    """One line a cell in the order of the table, columns `CSV_COLUMNS`; missing numbers are empty fields.
+
+    Floats are written by `repr`, so reading them gives the same bits; names are those of rows and columns, not labels.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in table.rows:
+        for column in table.columns:
+            cell = table.cells[row.name, column.name]
+            published = cell.published
+            writer.writerow(
+                (
+                    row.name,
+                    column.name,
+                    _exact(cell.mean),
+                    _exact(cell.std),
+                    cell.n,
+                    cell.planned,
+                    cell.mark,
+                    _exact(cell.p_value),
+                    column.unit,
+                    cell.text,
+                    _exact(published.value) if published else "",
+                    _exact(published.std) if published else "",
+                    published.n if published and published.n is not None else "",
+                    cell.verdict,
+                    cell.note,
+                    table.reduced,
+                    " ".join(cell.trials),
+                )
+            )
+    return buffer.getvalue()
+
+
+def _exact(value: float) -> str:
+    return "" if math.isnan(value) else repr(float(value))
