@@ -79,6 +79,15 @@ def test_separable_codes_of_any_scale_give_one(view_of):
         assert all(accuracy.value == 1.0 and accuracy.standard_error == 0.0 for accuracy in found.values())
 
 
+def test_overlapping_codes_of_a_large_scale_end(view_of, monkeypatch):
+    monkeypatch.setattr("evaluation.probes.SVM_STEPS", 1000)
+    rng = np.random.default_rng(0)
+    labels = np.arange(900) % CLASSES
+    codes = 100 * (rng.standard_normal((CLASSES, 8))[labels] + 1.5 * rng.standard_normal((900, 8)))
+    found = measured(view_of, codes, labels, ("logistic", "svm_linear", "svm_rbf"))
+    assert all(0.1 < accuracy.value < 0.9 for accuracy in found.values())
+
+
 def test_split_is_the_papers():
     train, test = split(901)
     order = np.random.RandomState(42).permutation(901)
