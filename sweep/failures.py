@@ -1,4 +1,4 @@
-"""Failures as data: reasons made comparable, the region of a grid that they share, and who is to blame for a dead worker.
+"""Failures as data: reasons made comparable, the region of a grid that they share, who is to blame for a dead worker.
 
 Pure: no process is watched here and nothing is stored.
 """
@@ -89,7 +89,7 @@ def grouped(trials: pd.DataFrame, axes: Sequence[str], failed: frozenset[str]) -
 class Blame:
     """Who is to blame when the worker of a pack dies (a signal, a segmentation fault, an exit).
 
-    A first death is forgiven: a node may be lost to anybody. A trial that was being evaluated alone at the second is the
+    A first death is forgiven: a node may be lost to anybody. A trial that was being evaluated at two deaths is the
     culprit. Else the pack is halved until a pack of one dies twice. Innocents are trained again, never marked.
     """
 

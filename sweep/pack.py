@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from models.spec import Model
@@ -51,6 +51,11 @@ class Pack:
         """Two packs that keep width and path: a trial's bits do not change by bisection."""
         middle = (len(self.trials) + 1) // 2
         return self.keep(self.trials[:middle]), self.keep(self.trials[middle:])
+
+    def narrowed(self) -> Pack:
+        """This pack at half the width, for a device without the memory for the whole; bits may differ then."""
+        decision = replace(self.decision, width=max(1, self.decision.width // 2))
+        return replace(self, decision=decision)
 
     def keep(self, trials: Iterable[Trial]) -> Pack:
         return Pack(trials=tuple(trials), decision=self.decision, task=self.task)

@@ -1,4 +1,4 @@
-"""The fused engine: one step of every trial of a pack as one vectorised program (torch.func over stacked parameters)."""
+"""The fused engine: one step of a whole pack as one vectorised program (torch.func over stacked parameters)."""
 
 from __future__ import annotations
 

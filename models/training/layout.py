@@ -1,8 +1,9 @@
 """Layout: all parameters of a trial in one row of memory, a pack's in one matrix.
 
 Each parameter starts at a multiple of 64 numbers and the row is padded to one. So every slot of a pack has the same
-alignment, and no elementwise kernel meets its scalar tail in one slot and its vectorised body in another: a trial's bits
-do not depend on its slot. One matrix also makes an optimiser's step a handful of calls, and a checkpoint a few tensors.
+alignment, and no elementwise kernel meets its scalar tail in one slot and its vectorised body in another: the bits of a
+trial do not depend on its slot. One matrix also makes an optimiser's step a handful of calls, and a checkpoint a few
+tensors.
 """
 
 from __future__ import annotations
@@ -32,9 +33,7 @@ class Layout:
         named = {}
         for name, shape in self.shapes.items():
             offset = self.offsets[name]
-            named[name] = rows[..., offset : offset + math.prod(shape)].unflatten(-1, shape or (1,))
-            if not shape:
-                named[name] = named[name].squeeze(-1)
+            named[name] = rows[..., offset : offset + math.prod(shape)].view(*rows.shape[:-1], *shape)
         return named
 
     def rows(self, named: Mapping[str, Tensor]) -> Tensor:

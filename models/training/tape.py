@@ -1,7 +1,7 @@
 """Tape: the batches and random numbers of a block of steps, drawn for the whole pack in a few calls.
 
-Drawing step by step inside the network would spend more time in dispatching the hash than in the network. The numbers are
-those that `Noise` gives at each step; members of equal seed are drawn once and copied.
+Drawing step by step inside the network would spend more time in dispatching the hash than in the network. The numbers
+are those that `Noise` gives at each step; members of equal seed are drawn once and copied.
 """
 
 from __future__ import annotations

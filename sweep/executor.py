@@ -1,0 +1,31 @@
+"""What every executor offers: it takes packs from the queue until none will come, and yields what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from sweep.pack import Decision
+from sweep.pack_queue import PackQueue
+from sweep.task import PackRecord, PackTask
+
+
+class ExecutorError(Exception):
+    """An executor that cannot start: Ray is not installed, or nobody listens at the address."""
+
+
+class Executor(Protocol):
+    """Runs packs on workers. A context manager: what it started is gone when it is left."""
+
+    name: str
+    slots: int
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def run(self, queue: PackQueue) -> Iterator[PackRecord]:
+        """Takes tasks until the queue is exhausted, reports records and deaths to it, and yields the records."""
+
+    def calibrate(self, task: PackTask) -> Decision:
+        """Measures, on a worker, how the trials of a task are best packed."""

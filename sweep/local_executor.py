@@ -1,0 +1,35 @@
+"""The local executor: the same packs, one after another in this process, without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sweep.pack import Decision
+from sweep.pack_queue import PackQueue
+from sweep.task import PackRecord, PackTask
+
+
+class LocalExecutor:
+    """One slot. A pack that kills its process kills the launch; the next launch finds its trials pending."""
+
+    name = "local"
+    slots = 1
+
+    def __enter__(self) -> LocalExecutor:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def run(self, queue: PackQueue) -> Iterator[PackRecord]:
+        from sweep.run import run_pack  # torch takes two seconds to import
+
+        while (task := queue.take()) is not None:
+            record = run_pack(task)
+            queue.done(record)
+            yield record
+
+    def calibrate(self, task: PackTask) -> Decision:
+        from sweep.run import calibrate
+
+        return calibrate(task)

@@ -1,0 +1,129 @@
+"""Rows of the store from what a worker did: one place where an attempt's columns are filled."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from results.quantity import Estimate, Quantity
+from studies.trial import Trial
+from sweep.pack import Pack
+from sweep.provenance import provenance
+from sweep.task import PackTask
+
+Row = dict[str, Any]
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+@dataclass(kw_only=True)
+class Attempt:
+    """One execution of a trial as it ends: its row of `trials` and what was measured."""
+
+    trial: Trial
+    identity: str
+    slot: int
+    started: datetime.datetime
+    status: str = "completed"
+    reason: str | None = None
+    traceback: str | None = None
+    step: int = 0
+    train_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+    values: dict[str, Estimate | np.ndarray] = field(default_factory=dict)
+    curves: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
+
+    def failed(self, status: str, reason: str, traceback: str | None = None) -> None:
+        self.status, self.reason, self.traceback = status, reason, traceback
+        self.values = {}
+
+
+def trial_row(attempt: Attempt, pack: Pack, task: PackTask) -> Row:
+    """The row of `trials` that commits an attempt."""
+    trial, origin = attempt.trial, provenance()
+    return {
+        "trial": trial.id,
+        "attempt": attempt.identity,
+        "setting": trial.setting,
+        "seed": trial.seed,
+        "status": attempt.status,
+        "reason": attempt.reason,
+        "traceback": attempt.traceback,
+        "step": attempt.step,
+        "specification": trial.specification(),
+        "pack": pack.id,
+        "launch": task.settings.launch,
+        "width": pack.decision.width,
+        "path": pack.decision.path,
+        "threads": pack.decision.threads,
+        "slot": attempt.slot,
+        "device": pack.decision.device,
+        "precision": trial.training.precision,
+        "code": origin.code,
+        "packages": origin.packages,
+        "source": ",".join(source.sha256 for source in task.sources) or None,
+        "host": origin.host,
+        "process": os.getpid(),
+        "started": attempt.started,
+        "finished": now(),
+        "train_seconds": attempt.train_seconds,
+        "evaluate_seconds": attempt.evaluate_seconds,
+    }
+
+
+def value_rows(
+    trial: str,
+    attempt: str,
+    weights: str,
+    values: Mapping[str, Estimate | np.ndarray],
+    known: Sequence[Quantity],
+    levels: int,
+) -> dict[str, list[Row]]:
+    """Rows of metrics, images and codes for measured values; `weights` says which were used, 'last' or 'ema'."""
+    rows: dict[str, list[Row]] = {"metrics": [], "images": [], "codes": []}
+    at, origin = now(), provenance()
+    for quantity in known:
+        value = values.get(quantity.name)
+        if isinstance(value, Estimate):
+            rows["metrics"].append(
+                {
+                    "trial": trial,
+                    "attempt": attempt,
+                    "quantity": quantity.name,
+                    "version": quantity.version,
+                    "weights": weights,
+                    "value": value.value,
+                    "standard_error": value.standard_error,
+                    "unit": quantity.unit,
+                    "goal": quantity.goal,
+                    "code": origin.code,
+                    "packages": origin.packages,
+                    "evaluated": at,
+                }
+            )
+        elif value is not None:
+            row = {
+                "trial": trial,
+                "attempt": attempt,
+                "name": quantity.name,
+                "version": quantity.version,
+                "shape": list(value.shape),
+                "values": value.reshape(-1),
+                "evaluated": at,
+            }
+            rows[quantity.form].append(row | ({"levels": levels} if quantity.form == "images" else {}))
+    return rows
+
+
+def curve_rows(attempt: Attempt) -> list[Row]:
+    return [
+        {"trial": attempt.trial.id, "attempt": attempt.identity, "name": name, "step": steps, "value": values}
+        for name, (steps, values) in attempt.curves.items()
+    ]

@@ -1,0 +1,284 @@
+"""run_pack: what a worker does with one pack: train, evaluate, commit. A failure becomes a row, never an exception."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from evaluation.measure import measure
+from evaluation.view import PackView
+from models.training.calibration import trial_steps_per_second
+from models.training.memory import keep_freed_memory
+from models.training.problem import Member, Problem, build_problem
+from models.training.state import PackState
+from models.training.trainer import train
+from results.commit import new_identity
+from results.files import StoreError
+from results.store import ResultStore
+from sweep.checkpoints import Checkpoints, Stopped
+from sweep.failures import reason_of, traceback_of
+from sweep.pack import SEQUENTIAL_WIDTH, Decision, Pack
+from sweep.rows import Attempt, curve_rows, now, trial_row, value_rows
+from sweep.task import PackRecord, PackTask
+
+CALIBRATED_WIDTHS = (8, 16, 32, 64)
+CALIBRATED_GAIN = 1.1  # a wider pack loses more to a crash: it must be clearly faster
+LOOK_SECONDS = 1.0  # how often a running pack looks for a request to stop and says how far it is
+
+
+def run_pack(task: PackTask) -> PackRecord:
+    """Runs a pack to its commit, or to a checkpoint when asked to stop. Never raises."""
+    begun = time.perf_counter()
+    record = PackRecord(pack="")
+    store = None
+    try:
+        store = ResultStore.open(task.settings.store)
+        pack = task.load()
+        record = PackRecord(pack=pack.id)
+        prepare_process(task)
+        worker = _Worker(task, pack, store)
+        record = worker.evaluate_stored() if pack.task == "evaluate" else worker.train_and_evaluate()
+    except StoreError as error:
+        record = PackRecord(pack=record.pack, fault=str(error))
+    except Exception as error:  # noqa: BLE001 - a pack that cannot even be set up is reported, not raised
+        record = PackRecord(pack=record.pack, fault=reason_of(error))
+    seconds = time.perf_counter() - begun
+    return replace(record, seconds=seconds)
+
+
+def prepare_process(task: PackTask) -> None:
+    """Threads and allocator of this process; raises where the device that the pack was decided for is not here."""
+    keep_freed_memory()
+    torch.set_num_threads(task.decision.threads)
+    if task.settings.device == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("the pack was decided for CUDA, and this worker has no CUDA device")
+
+
+class _Worker:
+    def __init__(self, task: PackTask, pack: Pack, store: ResultStore) -> None:
+        self.task = task
+        self.pack = pack
+        self.store = store
+        self.device = torch.device(task.settings.device)
+        self.stop = Path(task.settings.stop)
+        self.looked = 0.0
+
+    def train_and_evaluate(self) -> PackRecord:
+        pack = self.pack
+        if self.task.retry:  # the worker before may have died after its commit
+            pack = pack.keep(trial for trial in pack.trials if trial.id not in self._finished())
+        try:
+            attempts = self._attempts(pack) if pack.trials else []
+        except Stopped:
+            self.store.clear_inflight(self.pack.id)
+            return PackRecord(pack=self.pack.id, stopped=True)
+        self.store.clear_inflight(self.pack.id)
+        return self._record(attempts)
+
+    def _record(self, attempts: list[Attempt]) -> PackRecord:
+        record = PackRecord(pack=self.pack.id, trial_steps=sum(attempt.step for attempt in attempts))
+        for attempt in attempts:
+            record = record.with_status(attempt.status)
+        return record
+
+    def _finished(self) -> set[str]:
+        rows = self.store.trials(["trial", "status"], [trial.id for trial in self.pack.trials]).to_pylist()
+        return {row["trial"] for row in rows if row["status"] in ("completed", "diverged")}
+
+    def _attempts(self, pack: Pack) -> list[Attempt]:
+        """Trains, evaluates and commits; on an exception the halves, until the culprit stands alone."""
+        started = now()
+        attempts = [
+            Attempt(trial=trial, identity=new_identity(), slot=slot, started=started)
+            for slot, trial in enumerate(pack.trials)
+        ]
+        try:
+            problem, state = self._train(pack, attempts)
+            self._evaluate(problem, state, attempts)
+        except (Stopped, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a trial's failure becomes its row
+            if len(pack.trials) > 1:
+                halves = (self._smaller(half, error) for half in pack.halves())
+                return [attempt for half in halves for attempt in self._attempts(half)]
+            status = "out_of_memory" if isinstance(error, torch.OutOfMemoryError) else "error"
+            attempts[0].failed(status, reason_of(error), traceback_of(error))
+            self.store.commit({"trials": [trial_row(attempts[0], pack, self.task)]})
+            return attempts
+        self._commit(problem, state, attempts, pack)
+        self.store.delete_checkpoint(pack.id)
+        return attempts
+
+    def _smaller(self, half: Pack, error: Exception) -> Pack:
+        """Half a pack, at its old width (the same bits) unless that did not fit into memory."""
+        if not isinstance(error, torch.OutOfMemoryError):
+            return half
+        torch.cuda.empty_cache()
+        return half.narrowed()
+
+    def _train(self, pack: Pack, attempts: list[Attempt]) -> tuple[Problem, PackState]:
+        self._mark({"phase": "train", "step": 0, "steps": pack.trials[0].training.steps})
+        problem = build_pack_problem(pack, self.device)
+        state = PackState.initial(problem)
+        loaded = self.store.load_checkpoint(pack.id)
+        if loaded is not None:
+            with contextlib.suppress(ValueError):  # of other code: begin again
+                state.load({name: torch.from_numpy(value) for name, value in loaded[0].items()})
+        begun = time.perf_counter()
+        saving = Checkpoints(self.store, pack, self.task.settings.checkpoint_seconds, self._report)
+        state = train(problem, pack.decision.path, state, saving.after_block)
+        seconds = time.perf_counter() - begun
+        steps, alive = state.step.tolist(), state.alive.tolist()
+        curves = state.curves.cpu().double().numpy()
+        for slot, attempt in enumerate(attempts):
+            attempt.step = steps[slot]
+            attempt.train_seconds = seconds / len(attempts)
+            attempt.curves = _curves(problem, curves[slot])
+            if not alive[slot]:
+                attempt.failed("diverged", "the loss was not finite")
+        return problem, state
+
+    def _evaluate(self, problem: Problem, state: PackState, attempts: list[Attempt]) -> None:
+        parameters = problem.layout.views(state.evaluated_rows())
+        fused = self.pack.decision.path == "fused"
+        views = PackView(problem.network, parameters, problem.dataset, problem.keys, problem.dtype, fused=fused)
+        for slot, attempt in enumerate(attempts):
+            if attempt.status != "completed" or not self.task.quantities:
+                continue
+            self._mark({"phase": "evaluate", "trial": attempt.trial.id, "trials": len(attempts), "done": slot})
+            self._look()
+            begun = time.perf_counter()
+            try:
+                attempt.values = dict(measure(views.trial(slot), self.task.quantities))
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the trial's own failure
+                attempt.failed("error", reason_of(error), traceback_of(error))
+            attempt.evaluate_seconds = time.perf_counter() - begun
+
+    def _commit(self, problem: Problem, state: PackState, attempts: list[Attempt], pack: Pack) -> None:
+        named = problem.layout.views(state.evaluated_rows().cpu())
+        weights: dict[str, np.ndarray] = {}
+        tables: dict[str, list[dict[str, object]]] = {"trials": [], "curves": []}
+        which = "last" if problem.training.ema is None else "ema"
+        for attempt in attempts:
+            tables["trials"].append(trial_row(attempt, pack, self.task))
+            tables["curves"] += curve_rows(attempt)
+            if attempt.status == "completed":
+                weights |= {f"{attempt.trial.id}/{name}": rows[attempt.slot].numpy() for name, rows in named.items()}
+                measured = value_rows(
+                    attempt.trial.id,
+                    attempt.identity,
+                    which,
+                    attempt.values,
+                    self.task.quantities,
+                    problem.dataset.spec.levels,
+                )
+                for table, rows in measured.items():
+                    tables.setdefault(table, []).extend(rows)
+        self.store.commit(tables, weights)
+
+    def evaluate_stored(self) -> PackRecord:
+        """Measures the quantities asked for of finished trials, from their stored weights, without training."""
+        pack, record = self.pack, PackRecord(pack=self.pack.id)
+        rows = {row["trial"]: row for row in self.store.trials(None, [trial.id for trial in pack.trials]).to_pylist()}
+        problem = build_pack_problem(pack, self.device)
+        stored = [self.store.weights(trial.id) for trial in pack.trials]
+        stored += [stored[-1]] * (problem.slots - len(stored))
+        parameters = {
+            name: torch.from_numpy(np.stack([one[name] for one in stored])).to(self.device)
+            for name in problem.layout.shapes
+        }
+        # The rows of training, not plain stacks: the same memory layout gives the same bits.
+        parameters = problem.layout.views(problem.layout.rows(parameters))
+        fused = pack.decision.path == "fused"
+        views = PackView(problem.network, parameters, problem.dataset, problem.keys, problem.dtype, fused=fused)
+        which = "last" if problem.training.ema is None else "ema"
+        new: dict[str, list[dict[str, object]]] = {}
+        for slot, trial in enumerate(pack.trials):
+            self._mark({"phase": "evaluate", "trial": trial.id, "trials": len(pack.trials), "done": slot})
+            attempt = Attempt(trial=trial, identity=new_identity(), slot=slot, started=now())
+            try:
+                self._look()
+                values = measure(views.trial(slot), self.task.quantities)
+            except Stopped:
+                break
+            except Exception as error:  # noqa: BLE001 - the trial's own failure
+                attempt.failed("error", reason_of(error), traceback_of(error))
+                self.store.commit({"trials": [trial_row(attempt, pack, self.task)]})
+                record = record.with_status("error")
+                continue
+            measured = value_rows(
+                trial.id, rows[trial.id]["attempt"], which, values, self.task.quantities, problem.dataset.spec.levels
+            )
+            for table, made in measured.items():
+                new.setdefault(table, []).extend(made)
+            record = record.with_status("evaluated")
+        for table, made in new.items():
+            if made:
+                self.store.append(table, made)
+        self.store.clear_inflight(pack.id)
+        stopped = sum(record.counts.values()) < len(pack.trials)
+        return PackRecord(pack=pack.id, counts=record.counts, stopped=stopped)
+
+    def _mark(self, how: dict[str, object]) -> None:
+        record = {
+            "launch": self.task.settings.launch,
+            "process": os.getpid(),
+            "pack": [trial.id for trial in self.pack.trials],
+            "at": now().isoformat(),
+        }
+        self.store.mark_inflight(self.pack.id, record | how)
+
+    def _report(self, step: int) -> None:
+        if self._look():
+            self._mark({"phase": "train", "step": step, "steps": self.pack.trials[0].training.steps})
+
+    def _look(self) -> bool:
+        """Raises Stopped where the launch was asked to stop; True once a second, when there is time to say more."""
+        if time.perf_counter() - self.looked < LOOK_SECONDS:
+            return False
+        self.looked = time.perf_counter()
+        if self.stop.exists():
+            raise Stopped
+        return True
+
+
+def build_pack_problem(pack: Pack, device: torch.device) -> Problem:
+    """The training problem of a pack: fused packs are padded to their width with copies of the last trial."""
+    members = [Member(objective=t.objective, training=t.training, seed=t.seed) for t in pack.trials]
+    if pack.decision.path == "fused":
+        members += [members[-1]] * (pack.decision.width - len(members))
+    first = pack.trials[0]
+    return build_problem(first.data, first.model, members, device)
+
+
+def _curves(problem: Problem, values: np.ndarray) -> dict[str, tuple[list[int], list[float]]]:
+    """Curves of one trial by name: the last step of each interval, and the mean over it."""
+    interval, steps = problem.curve_interval, problem.training.steps
+    ends = [min((point + 1) * interval, steps) for point in range(len(values))]
+    reached = ~np.isnan(values).any(axis=1)
+    kept = [end for end, here in zip(ends, reached, strict=True) if here]
+    return {name: (kept, values[reached, column].tolist()) for column, name in enumerate(problem.curve_names)}
+
+
+def calibrate(task: PackTask) -> Decision:
+    """The fastest path and width for the trials of a task on this worker, measured over some steps of each."""
+    pack = task.load()
+    prepare_process(task)
+    planned = len(pack.trials)
+    widths = sorted({min(width, planned) for width in CALIBRATED_WIDTHS})
+    best, speed = pack.decision, 0.0
+    for path, width in [("sequential", 1), *(("fused", width) for width in widths)]:
+        decision = replace(pack.decision, path=path, width=width, source="calibrated")
+        chosen = Pack(trials=pack.trials[:width], decision=decision)
+        measured = trial_steps_per_second(build_pack_problem(chosen, torch.device(task.settings.device)), path)
+        if measured > speed * (1.0 if best is pack.decision else CALIBRATED_GAIN):
+            best, speed = decision, measured
+    return best if best.path == "fused" else replace(best, width=min(SEQUENTIAL_WIDTH, planned))
