@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from models.kinds import BetaObjective, Binomial, Digits, HierarchicalModel
 from models.spec import round_significant
 from studies.digits.paper import HVAE, OBJECTIVES, PAPER
+from studies.paper import Output
 
 ACCURACIES = ("accuracy_logistic", "accuracy_svm_linear", "accuracy_svm_rbf", "accuracy_knn")
 
@@ -68,3 +70,9 @@ def test_tables_and_figures_stand_in_their_modules() -> None:
         f"studies.digits.figures:{name}"
         for name in ("rate_rate", "against_total_rate", "surface", "reconstructions", "rate_distortion")
     }
+
+
+@pytest.mark.parametrize("output", [*PAPER.tables, *PAPER.figures], ids=lambda output: output.name)
+def test_every_output_can_be_built(output: Output) -> None:
+    module, _, function = output.build.partition(":")
+    assert callable(getattr(importlib.import_module(module), function))

@@ -1,0 +1,270 @@
+"""A trial's identity is its science: pinned by golden ids, and blind to everything that is not science."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.kinds import (
+    Adam,
+    Adamax,
+    AnnealedObjective,
+    Bernoulli,
+    BetaObjective,
+    Binomial,
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    DenseDecoder,
+    DenseEncoder,
+    Digits,
+    FlatModel,
+    FreeBitsObjective,
+    Gaussian,
+    HierarchicalModel,
+    TargetRateObjective,
+    Training,
+)
+from models.spec import (
+    Data,
+    Decoder,
+    Encoder,
+    Kind,
+    Likelihood,
+    Model,
+    Objective,
+    Optimiser,
+    SpecificationError,
+    kinds,
+    parse,
+)
+from studies.trial import Trial, from_json
+from studies.user_file import load_file
+
+LIKELIHOOD = Binomial(total=16)
+FAMILIES = (Data, Encoder, Decoder, Likelihood, Model, Objective, Optimiser)
+SHORTEST: tuple[Kind, ...] = (  # every kind that ships, with no more than it must be given
+    Digits(),
+    DenseEncoder(),
+    ConvolutionalEncoder(),
+    DenseDecoder(),
+    ConvolutionalDecoder(),
+    LIKELIHOOD,
+    Bernoulli(),
+    Gaussian(),
+    FlatModel(latent=8, likelihood=LIKELIHOOD),
+    HierarchicalModel(latents=(16, 8), likelihood=LIKELIHOOD),
+    BetaObjective(),
+    AnnealedObjective(steps=500),
+    FreeBitsObjective(floor=1.0),
+    TargetRateObjective(target=1.0),
+    Adam(),
+    Adamax(),
+)
+
+
+class BinaryDigits(Data):
+    """Data that every likelihood of ours can describe."""
+
+    kind = "test-identity-binary"
+    shape = (1, 8, 8)
+    levels = 1
+    classes = 10
+
+
+def hierarchical(beta1: float, beta2: float) -> Trial:
+    return Trial(
+        data=Digits(),
+        model=HierarchicalModel(latents=(16, 8), likelihood=LIKELIHOOD),
+        objective=BetaObjective(beta=(beta1, beta2)),
+        training=Training(steps=1000, batch_size=32, optimiser=Adam(learning_rate=3e-3)),
+    )
+
+
+def flat(objective: Objective, seed: int = 0) -> Trial:
+    return Trial(
+        data=Digits(),
+        model=FlatModel(latent=16, likelihood=LIKELIHOOD),
+        objective=objective,
+        training=Training(steps=1000, batch_size=32, ema=0.99, precision="float64"),
+        seed=seed,
+    )
+
+
+@pytest.mark.parametrize(
+    ("trial", "identity", "setting"),
+    [
+        (hierarchical(0.1, 0.1), "45fc9043668be9c9", "cd893320920068f8"),
+        (hierarchical(10, 10), "66813833e7f59cf0", "027fd9f1027af4e3"),
+        (flat(BetaObjective()), "a5aa8679feac9578", "169957dfdd97a2e0"),
+        (flat(TargetRateObjective(target=16), seed=2), "886c917815d2dc8b", "da43a88ff40341e1"),
+        (flat(FreeBitsObjective(floor=0.5), seed=2), "4f10e921fdf8b3a4", "1e1e63619e27cd1a"),
+        (flat(AnnealedObjective(steps=500), seed=1), "e54d7306996038ee", "d9ad5b342b9e34dd"),
+    ],
+)
+def test_golden_ids(trial: Trial, identity: str, setting: str) -> None:
+    """These never change: a store written today must be found by the code of any later day."""
+    assert (trial.id, trial.setting) == (identity, setting)
+
+
+def test_an_id_is_a_hash_of_the_canonical_json() -> None:
+    parts = (
+        '{"kind":"digits"}',
+        '{"decoder":{"kind":"dense"},"encoder":{"kind":"dense"},"kind":"hierarchical","latents":[16,8],'
+        '"likelihood":{"kind":"binomial","total":16}}',
+        '{"beta":[0.1,10.0],"kind":"beta"}',
+        '{"batch_size":32,"optimiser":{"kind":"adam","learning_rate":0.003},"steps":1000}',
+    )
+    trial = hierarchical(0.1, 10)
+    for text, found in (("trial:" + "\n".join(parts) + ":0", trial.id), ("setting:" + "\n".join(parts), trial.setting)):
+        assert hashlib.sha256(text.encode()).hexdigest()[:16] == found
+
+
+def test_every_kind_that_ships_has_a_form_of_its_own() -> None:
+    shipped = [kind for family in FAMILIES for kind in kinds(family).values() if kind.__module__ == "models.kinds"]
+    assert set(shipped) == {type(part) for part in SHORTEST}
+    for family in FAMILIES:
+        forms = [part.canonical_json for part in SHORTEST if isinstance(part, family)]
+        assert len(set(forms)) == len(forms)
+        for part in SHORTEST:
+            if isinstance(part, family):
+                assert parse(family, json.loads(part.canonical_json)) == part
+
+
+def test_every_kind_that_ships_gives_a_trial_an_id_of_its_own() -> None:
+    def of(family: type[Kind]) -> list[Kind]:
+        return [part for part in SHORTEST if isinstance(part, family)]
+
+    data = BinaryDigits()
+    likelihoods = [Binomial(total=1) if part == LIKELIHOOD else part for part in of(Likelihood)]
+    models = [
+        *(FlatModel(latent=8, likelihood=likelihood) for likelihood in likelihoods),
+        *(FlatModel(latent=8, likelihood=likelihoods[0], encoder=one) for one in of(Encoder)[1:]),
+        *(FlatModel(latent=8, likelihood=likelihoods[0], decoder=one) for one in of(Decoder)[1:]),
+        HierarchicalModel(latents=(16, 8), likelihood=likelihoods[0]),
+    ]
+    trainings = [Training(steps=5, batch_size=2, optimiser=optimiser) for optimiser in of(Optimiser)]
+    trials = [
+        Trial(data=data, model=model, objective=objective, training=training)
+        for model in models
+        for objective in (*of(Objective), BetaObjective(beta=(1, 1)))
+        for training in trainings
+        if not isinstance(objective, BetaObjective) or len(objective.beta) == len(model.groups)
+    ]
+    assert len({trial.id for trial in trials}) == len(trials) == 2 * 4 * len(models)
+
+
+@given(beta=st.tuples(st.floats(0, 1e3), st.floats(0, 1e3)), seed=st.integers(0, 2**63))
+def test_the_stored_specification_makes_the_trial_again(beta: tuple[float, float], seed: int) -> None:
+    trial = Trial(**{**dict(hierarchical(*beta)), "seed": seed})
+    again = from_json(trial.specification())
+    assert again == trial
+    assert (again.id, again.setting, again.shape) == (trial.id, trial.setting, trial.shape)
+
+
+def test_order_of_fields_and_keys_does_not_matter() -> None:
+    trial = hierarchical(0.1, 10)
+    fields = dict(reversed(list(dict(trial).items())))
+    assert Trial(**fields).id == trial.id
+    backwards = json.loads(trial.specification(), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+    assert from_json(json.dumps(backwards, indent=4)).id == trial.id
+
+
+def test_a_number_is_the_same_however_it_was_computed() -> None:
+    for index, value in enumerate(np.logspace(-1, 1, 21)):
+        exact = hierarchical(10 ** (-1 + index / 10), 1)
+        assert hierarchical(float(value), 1.0).id == exact.id
+        assert hierarchical(value, np.float64(1)).id == exact.id
+        assert hierarchical(float(f"{value:.9g}"), 1).id == exact.id
+    assert hierarchical(0.0, 1).id == hierarchical(-0.0, 1).id == hierarchical(0, 1).id
+    assert hierarchical(0.1, 1).id != hierarchical(0.10000001, 1).id
+
+
+def test_a_default_written_out_is_the_default() -> None:
+    brief = flat(BetaObjective())
+    model = FlatModel(latent=16, encoder=DenseEncoder(widths=(64,)), decoder=DenseDecoder(), likelihood=LIKELIHOOD)
+    training = Training(
+        steps=1000, batch_size=32, optimiser=Adam(learning_rate=0.001, beta1=0.9), ema=0.99, precision="float64"
+    )
+    full = Trial(data=Digits(), model=model, objective=BetaObjective(beta=(1,)), training=training, seed=0)
+    assert full.id == brief.id
+
+
+def test_the_seed_makes_replicates_of_one_setting() -> None:
+    replicates = [flat(BetaObjective(), seed) for seed in range(3)]
+    assert len({trial.id for trial in replicates}) == 3
+    assert len({trial.setting for trial in replicates}) == 1
+    assert replicates[0].setting not in {trial.id for trial in replicates}
+
+
+def test_only_plain_numbers_of_a_step_may_differ_within_a_shape() -> None:
+    assert hierarchical(0.1, 1).shape == hierarchical(10, 0.5).shape
+    assert flat(BetaObjective(), 1).shape == flat(BetaObjective(beta=(0.5,)), 2).shape
+    assert flat(BetaObjective()).shape != flat(FreeBitsObjective(floor=1)).shape
+    assert flat(BetaObjective()).shape != hierarchical(1, 1).shape
+
+
+GROWING = """
+from models.spec import AnyDecoder, NonNegative, Objective
+
+class Growing(Objective):
+    kind = "test-identity-growing"
+    weight: NonNegative = 1.0
+"""
+
+
+def test_a_new_field_at_its_default_changes_no_id(tmp_path: Path) -> None:
+    path = tmp_path / "growing.py"
+    path.write_text(GROWING)
+    old = load_file(path).get("Growing")
+    path.write_text(GROWING + "    power: NonNegative = 2.0\n    part: AnyDecoder | None = None\n")
+    new = load_file(path).get("Growing")
+    for weight in (1.0, 3.0):
+        assert flat(new(weight=weight)).id == flat(old(weight=weight)).id
+    assert flat(new(power=3.0)).id != flat(new()).id
+    assert from_json(flat(old(weight=3.0)).specification()) == flat(new(weight=3.0))
+
+
+def test_a_revision_changes_the_id_and_refuses_what_was_stored_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = flat(BetaObjective())
+    identity, stored = trial.id, trial.specification()
+    for part in (BetaObjective, DenseEncoder, Adam, Digits, FlatModel, Binomial):
+        with monkeypatch.context() as raised:
+            raised.setattr(part, "revision", 2)
+            revised = Trial(
+                data=Digits(),
+                model=FlatModel(latent=16, encoder=DenseEncoder(), likelihood=Binomial(total=16)),
+                objective=BetaObjective(),
+                training=Training(steps=1000, batch_size=32, optimiser=Adam(), ema=0.99, precision="float64"),
+            )
+            assert revised.id != identity
+            assert from_json(revised.specification()) == revised
+            with pytest.raises(SpecificationError, match="was stored at revision 1, this code has revision 2"):
+                from_json(stored)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -1.0, "1.0", None, True])
+def test_what_is_no_weight_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="beta"):
+        BetaObjective(beta=(value,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "a specification is JSON"),
+        ("[]", "a specification is a JSON object"),
+        ('{"data": {"kind": "digits"}}', "model: Field required"),
+        ('{"data": {"kind": "digit"}}', "no data kind 'digit'; did you mean digits"),
+        ('{"weights": 1}', "weights: Extra inputs are not permitted"),
+        ('{"objective": {"kind": "beta", "beta": [NaN]}}', "objective"),
+    ],
+)
+def test_json_that_is_no_specification_is_refused(text: str, message: str) -> None:
+    with pytest.raises(SpecificationError, match=message):
+        from_json(text)
