@@ -1,0 +1,113 @@
+"""What tests of several packages share: synthetic frames of the digits studies, and a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from results.frame import Frame
+
+GRID = tuple(float(f"{value:.9g}") for value in np.logspace(-1, 1, 21))
+CLASSIFIERS = {"logistic": 0.84, "svm_linear": 0.86, "svm_rbf": 0.95, "knn": 0.93}  # accuracy at much information
+OBJECTIVES = {"β = 1": (18.0, 99.0), "β = 0.1": (31.0, 90.5), "annealed": (18.6, 98.1), "free bits": (21.0, 96.4)}
+
+
+def hvae_frame(points: tuple[float, ...] = GRID, *, missing: int = 0, **more: str) -> Frame:
+    """A frame of digits/hvae with smooth surfaces of plausible size and a little noise; the last trials are missing."""
+    from results.frame import Frame
+
+    beta2, beta1 = (part.ravel() for part in np.meshgrid(points, points, indexing="ij"))
+    noise = np.random.default_rng(0)
+    size = len(beta2)
+    rate_z2 = 13.0 / (1 + (1.1 * beta2) ** 1.25) * beta1**0.12 / (1 + 0.25 / (beta1 + 0.1))
+    rate_z1 = 24.0 / (1 + (0.9 * beta1) ** 0.85) * (1 - 0.03 * rate_z2)
+    rate = rate_z1 + rate_z2
+    distortion = 84 + 52 * np.exp(-rate / 9) + 0.02 * rate_z2**2
+    columns: dict[str, np.ndarray] = {
+        "rate_z1": rate_z1,
+        "rate_z2": rate_z2,
+        "rate": rate,
+        "distortion": distortion,
+        "elbo": -(rate + distortion),
+        "psnr": 22.5 - 11 * np.exp(-rate / 11) - 0.1 * rate_z2 + noise.normal(0, 0.05, size),
+        "mutual_information@z2": np.log(10) * (1 - np.exp(-rate_z2 / 2.2)),
+    }
+    for name, best in CLASSIFIERS.items():
+        known2, known1 = 1 - np.exp(-rate_z2 / 2.5), 1 - np.exp(-rate / 5)
+        crowding = 0.006 * np.maximum(rate_z2 - 8, 0)
+        columns[f"accuracy_{name}@z2"] = 0.1 + (best - 0.1) * known2 - crowding + noise.normal(0, 0.012, size)
+        columns[f"accuracy_{name}@z1"] = 0.1 + (best - 0.08) * known1 - 0.1 / (1 + beta1) + noise.normal(0, 0.012, size)
+    axes = {"objective.beta[1]": beta2, "objective.beta[0]": beta1}
+    trials = _rows(axes | columns, settings=[f"setting-{row:03d}" for row in range(size)], seeds=[0] * size)
+    gone = trials.index[size - missing :]
+    trials.loc[gone, "status"] = "missing"
+    trials.loc[gone, list(columns)] = np.nan
+    return Frame(
+        study=more.get("study", "digits/hvae"),
+        question="Which allocation of rate between two layers of latents is best for what?",
+        axes=tuple(axes),
+        quantities=_quantities(columns),
+        trials=trials,
+        reduced=more.get("reduced", ""),
+        arrays=_arrays,
+    )
+
+
+def objectives_frame() -> Frame:
+    """A frame of digits/objectives: five objectives at three seeds each."""
+    from results.frame import Frame
+
+    noise = np.random.default_rng(1)
+    places = OBJECTIVES | {"target rate": (25.0, 93.6)}
+    labels = [label for label in places for _ in range(3)]
+    rate = np.array([places[label][0] for label in labels]) + noise.normal(0, 0.25, len(labels))
+    distortion = np.array([places[label][1] for label in labels]) + noise.normal(0, 0.35, len(labels))
+    columns = {"rate_z1": rate, "rate": rate, "distortion": distortion, "elbo": -(rate + distortion)}
+    trials = _rows(columns, settings=[f"setting-{label}" for label in labels], seeds=[0, 1, 2] * len(places))
+    trials.insert(3, "objective", labels)
+    return Frame(
+        study="digits/objectives",
+        question="How do the usual ways of controlling the rate compare?",
+        axes=("objective",),
+        quantities=_quantities(columns),
+        trials=trials,
+        arrays=_arrays,
+    )
+
+
+def _rows(columns: Mapping[str, np.ndarray], *, settings: list[str], seeds: list[int]) -> pd.DataFrame:
+    size = len(settings)
+    about = {
+        "trial": [f"{row:016x}" for row in range(size)],
+        "setting": settings,
+        "seed": seeds,
+        "status": "completed",
+        "reason": "",
+    }
+    return pd.DataFrame(about | dict(columns), index=pd.RangeIndex(size))
+
+
+def _quantities(names: Mapping[str, object]) -> tuple[object, ...]:
+    from results.quantity import Quantity
+
+    minimised = {"distortion"}
+    return tuple(
+        Quantity(name=name, unit="nats", goal="minimise" if name in minimised else "maximise", family="tests:none")
+        for name in names
+    )
+
+
+def _arrays(trial: str, name: str) -> np.ndarray | None:
+    """Ten real digits, one a class, as originals; blurred as reconstructions; other digits as samples."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    first = np.array([np.flatnonzero(digits.target == label)[0] for label in range(10)])
+    images = digits.images[first if name != "samples" else first + 40 + int(trial, 16) % 7]
+    if name == "reconstructions":
+        images = 0.6 * images + 0.1 * sum(np.roll(images, shift, axis) for shift in (1, -1) for axis in (1, 2))
+    return images[:, None].round().clip(0, 16).astype(np.uint8)
