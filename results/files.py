@@ -62,7 +62,7 @@ class LocalFiles:
         except FileNotFoundError:
             return set()
         except OSError as error:
-            raise StoreError(f"cannot list {self.root / folder}: {_reason(error)}") from error
+            raise StoreError(f"cannot list {self.root / folder}: {reason(error)}") from error
         return {f"{folder}/{entry}" for entry in entries if not entry.startswith(".")}
 
     def open(self, name: str) -> pa.NativeFile:
@@ -94,7 +94,7 @@ class LocalFiles:
             # A network file system reports a file deleted by another host as a stale handle.
             if error.errno in (errno.ENOENT, errno.ESTALE):
                 raise Vanished(f"{name} is no longer in {self.root}") from None
-            raise StoreError(f"cannot read {self.root / name}: {_reason(error)}") from error
+            raise StoreError(f"cannot read {self.root / name}: {reason(error)}") from error
 
     @contextlib.contextmanager
     def create(self, name: str, *, durable: bool = True) -> Iterator[BinaryIO]:
@@ -120,7 +120,7 @@ class LocalFiles:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise StoreError(f"cannot write {path}: {_reason(error)}") from error
+                raise StoreError(f"cannot write {path}: {reason(error)}") from error
             raise
 
     def write(self, name: str, content: bytes, *, durable: bool = True) -> None:
@@ -131,7 +131,10 @@ class LocalFiles:
     def _make(self, folder: Path) -> None:
         if folder.is_dir():
             return
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is a file, not a folder") from None
         _flush(folder.parent)
 
     def delete(self, name: str) -> bool:
@@ -141,7 +144,7 @@ class LocalFiles:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise StoreError(f"cannot delete {self.root / name}: {_reason(error)}") from error
+            raise StoreError(f"cannot delete {self.root / name}: {reason(error)}") from error
         return True
 
     def delete_temporary(self, older_than: float) -> int:
@@ -164,5 +167,7 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def reason(error: OSError) -> str:
+    """What the operating system says, as the end of a sentence."""
+    said = error.strerror or str(error)
+    return said[:1].lower() + said[1:]

@@ -60,8 +60,8 @@ class Frame:
     study: its name, "digits/hvae@small" for a reduced twin. question: what it asks. axes: the columns that vary.
     quantities: what was to be measured. trials: one row a planned trial, in study order, with the columns trial,
     setting, seed, status (completed, diverged, a failure, or missing), reason, attempt, step, train_seconds,
-    evaluate_seconds, code, width, path, one an axis, one a quantity (float64, NaN where there is none, in the quantity's
-    unit) and "<quantity>.se", its standard error. reduced: how the study was cut down, where it was. arrays: (trial,
+    evaluate_seconds, code, width, path, one an axis, one a quantity (float64, in its unit, NaN where there is none)
+    and "<quantity>.se", its standard error. reduced: how the study was cut down, where it was. arrays: (trial,
     name of a quantity of pictures) -> uint8 (n, C, H, W), or None.
     """
 

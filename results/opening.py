@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from results.files import LocalFiles, StoreError, Vanished
+from results.files import LocalFiles, StoreError, Vanished, reason
 from results.schema import FORMAT
 
 MARK = "store.json"
@@ -23,7 +23,7 @@ def open_files(path: str | Path, create: bool) -> LocalFiles:
             raise StoreError(f"a store is a folder, and {root} is a file")
         entries = sorted(entry.name for entry in root.iterdir()) if root.exists() else []
     except OSError as error:
-        raise StoreError(f"cannot open {root}: {(error.strerror or str(error)).lower()}") from error
+        raise StoreError(f"cannot open {root}: {reason(error)}") from error
     if MARK in entries:
         _check_format(files)
         if create:

@@ -1,0 +1,180 @@
+"""A frame has one row a planned trial, with the values that count and no others."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from results.files import StoreError
+from results.frame import Frame, build_frame
+from results.quantity import Quantity
+from results.store import ResultStore
+
+Row = Callable[..., dict[str, Any]]
+
+RATE = Quantity(name="rate", unit="nats", goal="none", family="tests:none", version=2)
+ACCURACY = Quantity(name="accuracy_knn@z2", unit="fraction", goal="maximise", family="tests:none")
+PICTURES = Quantity(name="samples", unit="pixels", goal="none", family="tests:none", form="images")
+QUANTITIES = (RATE, ACCURACY, PICTURES)
+BETA = "objective.beta[0]"
+
+
+def plan(*trials: str) -> pd.DataFrame:
+    size = len(trials)
+    return pd.DataFrame(
+        {
+            "trial": list(trials),
+            "setting": [f"s-{trial}" for trial in trials],
+            "seed": [0] * size,
+            BETA: [0.1 * (number + 1) for number in range(size)],
+            "model": ["flat"] * size,
+        }
+    )
+
+
+def build(store: ResultStore, planned: pd.DataFrame, **more: Any) -> Frame:
+    return build_frame("digits/test", "Why?", [BETA, "model"], QUANTITIES, planned, store, **more)
+
+
+@pytest.fixture
+def filled(store: ResultStore, attempt: Row, metric: Row, moment: Any) -> ResultStore:
+    """Trials: c completed after a failure, d diverged, e failed, x of another study; m is missing."""
+    picture = {"trial": "c", "attempt": "c2", "name": "samples", "shape": [1, 1, 2, 2], "levels": 16}
+    picture |= {"evaluated": moment(3)}
+    store.commit({"trials": [attempt("c", "c1", 1, status="error", reason="lost")]})
+    store.commit(
+        {
+            "trials": [attempt("c", "c2", 2, step=1000, train_seconds=1.5, width=8, path="fused", code="abc")],
+            "metrics": [
+                metric("c", "c2", "rate", 20.0, 3, version=2, standard_error=0.5),
+                metric("c", "c2", "rate", 10.0, 9, version=1),
+                metric("c", "c2", "accuracy_knn@z2", 0.75, 3),
+                metric("c", "c2", "unasked", 1.0, 3),
+            ],
+            "images": [picture | {"version": 1, "values": [1, 2, 3, 4]}, picture | {"version": 2, "values": [9] * 4}],
+        }
+    )
+    store.commit({"trials": [attempt("c", "c3", 5)], "metrics": [metric("c", "c3", "rate", 99.0, 9, version=2)]})
+    store.commit(
+        {
+            "trials": [
+                attempt("d", "d1", status="diverged", step=7),
+                attempt("e", "e1", status="error", reason="boom"),
+            ],
+            "metrics": [metric("e", "e1", "rate", 66.0, version=2)],
+        }
+    )
+    store.commit({"trials": [attempt("x", "x1")], "metrics": [metric("x", "x1", "rate", 1.0, version=2)]})
+    return store
+
+
+def test_one_row_a_planned_trial_in_order(filled: ResultStore) -> None:
+    frame = build(filled, plan("m", "e", "c", "d"))
+    rows = frame.trials
+    assert list(rows.columns) == [
+        *("trial", "setting", "seed", "status", "reason", "attempt", "step", "train_seconds", "evaluate_seconds"),
+        *("code", "width", "path", BETA, "model", "rate", "rate.se", "accuracy_knn@z2", "accuracy_knn@z2.se"),
+    ]
+    assert rows["trial"].tolist() == ["m", "e", "c", "d"]
+    assert rows["status"].tolist() == ["missing", "error", "completed", "diverged"]
+    assert rows["reason"].tolist() == ["", "boom", "", ""]
+    assert rows["attempt"].tolist() == ["", "e1", "c2", "d1"]
+    assert rows["step"].tolist() == [pd.NA, 10, 1000, 7]
+    assert rows["train_seconds"].tolist()[2] == 1.5
+    assert rows[BETA].tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    # Of the right version and the winning attempt only; a failed trial has no values.
+    np.testing.assert_array_equal(rows["rate"], [np.nan, np.nan, 20.0, np.nan])
+    np.testing.assert_array_equal(rows["rate.se"], [np.nan, np.nan, 0.5, np.nan])
+    np.testing.assert_array_equal(rows["accuracy_knn@z2"], [np.nan, np.nan, 0.75, np.nan])
+    assert rows["rate"].dtype == np.float64
+    assert str(frame.coverage) == "2/4 trials (1 diverged, 1 failed, 1 missing)"
+    assert (frame.coverage.planned, frame.coverage.finished) == (4, 2)
+    assert frame.measured("rate") == 1
+    with pytest.raises(StoreError, match="measures no 'psnr'; known: rate, accuracy_knn@z2"):
+        frame.measured("psnr")
+
+
+def test_pictures_are_of_the_quantity_s_version(filled: ResultStore) -> None:
+    frame = build(filled, plan("c", "m"))
+    np.testing.assert_array_equal(frame.arrays("c", "samples"), [[[[1, 2], [3, 4]]]])
+    assert frame.arrays("m", "samples") is None
+    assert frame.arrays("c", "originals") is None
+
+
+def test_a_frame_of_nothing_is_whole_too(store: ResultStore) -> None:
+    frame = build(store, plan("a", "b"), reduced="2 of 441 trials")
+    assert frame.trials["status"].tolist() == ["missing", "missing"]
+    assert frame.trials["rate"].isna().all()
+    assert str(frame.coverage) == "0/2 trials (2 missing)"
+    assert frame.reduced == "2 of 441 trials"
+    assert str(build(store, plan()).coverage) == "0/0 trials"
+
+
+def test_the_later_of_last_and_averaged_weights_counts(store: ResultStore, attempt: Row, metric: Row) -> None:
+    values = [
+        metric("t", "a", "rate", 1.0, 5, version=2, weights="last"),
+        metric("t", "a", "rate", 2.0, 6, version=2, weights="ema"),
+    ]
+    store.commit({"trials": [attempt("t", "a")], "metrics": values})
+    assert build(store, plan("t")).trials["rate"].tolist() == [2.0]
+
+
+def test_a_subset_says_that_it_is_one(filled: ResultStore) -> None:
+    frame = build(filled, plan("m", "e", "c", "d"), reduced="@small")
+    chosen = frame.subset(frame.trials[BETA] > 0.25, "objective.beta[0]>0.25")
+    assert chosen.trials["trial"].tolist() == ["c", "d"]
+    assert chosen.trials.index.tolist() == [0, 1]
+    assert chosen.reduced == "@small; objective.beta[0]>0.25"
+    assert chosen.coverage.planned == 2
+    assert len(frame.trials) == 4
+    with pytest.raises(StoreError, match=r"one truth value for each of 4 trials, not int64 values of shape \(3,\)"):
+        frame.subset(np.array([0, 1, 2]), "some")
+
+
+def test_columns_that_clash_or_lack_are_refused(store: ResultStore) -> None:
+    with pytest.raises(StoreError, match="has a column 'data'"):
+        build_frame("s", "?", ["data"], QUANTITIES, plan("t"), store)
+    with pytest.raises(StoreError, match="names each trial once, not 't' twice"):
+        build(store, plan("t", "t"))
+    clash = Quantity(name="width", unit="pixels", goal="none", family="tests:none")
+    with pytest.raises(StoreError, match="would be called 'width'"):
+        build_frame("s", "?", [BETA], [clash], plan("t"), store)
+    assert build_frame("s", "?", ["seed"], [], plan("t"), store).trials.columns.tolist().count("seed") == 1
+
+
+def test_an_export_reads_back_the_same(filled: ResultStore, tmp_path: Path) -> None:
+    frame = build(filled, plan("m", "e", "c", "d"))
+    frame.trials["model"] = pd.Series([1.5, "flat", 2, True], dtype=object)
+    parquet = pd.read_parquet(frame.export(tmp_path / "out" / "wide.parquet"))
+    numbers = frame.trials.drop(columns="model")
+    pd.testing.assert_frame_equal(parquet.drop(columns="model"), numbers)
+    assert parquet["model"].tolist() == ["1.5", "flat", "2", "True"]
+    text = pd.read_csv(frame.export(tmp_path / "wide.csv"), dtype={"step": "Int64", "width": "Int64"})
+    assert text.columns.tolist() == frame.trials.columns.tolist()
+    for column in (BETA, "rate", "rate.se", "step", "width", "train_seconds"):
+        pd.testing.assert_series_equal(text[column], frame.trials[column])
+    with pytest.raises(StoreError, match=r"a .parquet or .csv file, not 'wide.xlsx'"):
+        frame.export(tmp_path / "wide.xlsx")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write .*/file/wide.csv: .*/file is a file, not a folder"):
+        frame.export(tmp_path / "file" / "wide.csv")
+    assert sorted(os.listdir(tmp_path)) == ["file", "out", "runs", "wide.csv"]
+
+
+def test_a_large_frame_takes_a_moment(store: ResultStore, attempt: Row, metric: Row) -> None:
+    """A generous bound, which a step per trial over all trials would break."""
+    ids = [f"t{number:05d}" for number in range(4000)]
+    rows = [attempt(trial, f"a-{trial}") for trial in ids]
+    values = [metric(trial, f"a-{trial}", "rate", float(number), version=2) for number, trial in enumerate(ids)]
+    store.commit({"trials": rows, "metrics": values})
+    start = time.perf_counter()
+    frame = build(store, plan(*reversed(ids)))
+    assert time.perf_counter() - start < 5
+    assert frame.trials["rate"].tolist() == [float(number) for number in reversed(range(4000))]
