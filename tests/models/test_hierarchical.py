@@ -184,5 +184,16 @@ def test_convolutional_parts_fit_in() -> None:
 
 
 def test_each_layer_reads_the_image_through_an_encoder_of_its_own() -> None:
-    names = [name for name, _ in _built((5, 3, 2)).named_parameters() if name.startswith("encoders.")]
-    assert {name.split(".")[1] for name in names} == {"0", "1", "2"}
+    network = _built((5, 3, 2)).requires_grad_(False)
+    noise = Noise(key(0), 0)
+    x = noise.uniform("x", (4, 1, 8, 8)).mul(16).round()
+    before = network.codes(x, noise)
+    for layer, group in enumerate(network.groups):
+        changed = _built((5, 3, 2)).requires_grad_(False)
+        for name, parameter in changed.named_parameters():
+            if name.startswith(f"encoders.{layer}."):
+                parameter.add_(0.1)
+        after = changed.codes(x, noise)
+        # A layer's encoder moves its own codes and those below it, never those above.
+        moved = [not torch.equal(before[other].mean, after[other].mean) for other in network.groups]
+        assert moved == [below <= layer for below in range(3)], group

@@ -85,6 +85,11 @@ def test_a_trial_starts_the_same_alone_and_in_any_slot() -> None:
         assert not torch.equal(value[0], pack[name][0]), name
 
 
+def test_layers_of_one_shape_draw_different_numbers() -> None:
+    parameters = initialise(Holder(a=nn.Linear(5, 4), b=nn.Linear(5, 4)), _keys(0), torch.float32)
+    assert not torch.equal(parameters["a.weight"], parameters["b.weight"])
+
+
 def test_a_new_layer_shifts_no_other() -> None:
     before = initialise(Holder(a=nn.Linear(5, 4), c=nn.Linear(3, 2)), _keys(0), torch.float32)
     after = initialise(Holder(a=nn.Linear(5, 4), b=nn.Linear(4, 4), c=nn.Linear(3, 2)), _keys(0), torch.float32)
