@@ -150,7 +150,7 @@ def _built(latents: tuple[int, ...], parts: str = "dense") -> Network:
             "latents": latents,
             "encoder": {"kind": parts},
             "decoder": {"kind": parts},
-            "conditional": (6, 5),
+            "conditional": (24, 16),
             "likelihood": kinds.Binomial(total=16),
         }
     )
