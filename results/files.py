@@ -75,6 +75,9 @@ class LocalFiles:
         with self.reading(name):
             return (self.root / name).read_bytes()
 
+    def exists(self, name: str) -> bool:
+        return (self.root / name).exists()
+
     def size(self, name: str) -> int:
         """Bytes of a file; raises `Vanished` where it is not there."""
         with self.reading(name):

@@ -22,6 +22,7 @@ from results.tensors import Torn, decode, encode
 CHECKPOINTS = "checkpoints"
 INFLIGHT = "inflight"
 HEARTBEATS = "heartbeats"
+STOPS = "stops"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

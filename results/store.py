@@ -3,7 +3,7 @@
     store.json                    {"format": 1}
     <table>/<commit>.parquet      trials, metrics, curves, images, codes, decisions, launches (results/schema.py)
     weights/<commit>.safetensors  entries "<trial>/<tensor>"
-    checkpoints/<pack>.safetensors   inflight/<pack>.json   heartbeats/<launch>.json
+    checkpoints/<pack>.safetensors   inflight/<pack>.json   heartbeats/<launch>.json   stops/<launch>.json
 
 A commit writes weights, images, codes, curves and metrics first and `trials` last; readers ignore rows whose attempt is
 not in `trials`. So nothing ever has to be locked, repaired or written twice.
@@ -11,6 +11,7 @@ not in `trials`. So nothing ever has to be locked, repaired or written twice.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from results.files import LocalFiles, StoreError, Vanished
 from results.opening import open_files
 from results.parts import Row, check_columns, schema_of, to_arrow
 from results.scan import collapse, of_attempts, read_parts, ruling_columns, winners
-from results.schema import FINISHED
+from results.schema import FINISHED, TABLES
 from results.tensors import Torn, decode
 
 RUNNING_SECONDS = 120.0
@@ -81,7 +82,6 @@ class ResultStore:
         """
         if table not in PARTS_OF_ATTEMPTS:
             return self._scan(table, columns, trials)
-        # Trials are read first: a commit that lands in between then shows nothing, rather than a trial without metrics.
         return self.winning(table, columns, trials, winners=self._scan("trials", ["attempt"]))
 
     def _scan(self, table: str, columns: Sequence[str] | None, trials: Collection[str] | None = None) -> pa.Table:
@@ -116,7 +116,8 @@ class ResultStore:
     ) -> pa.Table:
         """Rows of metrics, curves, images or codes of the attempts that count.
 
-        winners: a table with a column `attempt`, such as `trials()` gave, so that several scans see one state.
+        winners: a table with a column `attempt`, such as `trials()` gave, so that several scans see one state. Read
+        before them, as here: a commit that lands in between then shows nothing, rather than a trial without metrics.
         """
         chosen = list(columns) if columns is not None else schema_of(table).names
         counted = self.trials(["attempt"], trials) if winners is None else winners
@@ -221,6 +222,11 @@ class ResultStore:
     def delete_checkpoint(self, pack: str) -> None:
         self.files.delete(liveness.file_name(liveness.CHECKPOINTS, pack, "safetensors"))
 
+    def checkpoints(self) -> list[str]:
+        """The packs that have a checkpoint."""
+        names = self.files.names(liveness.CHECKPOINTS)
+        return [name.removeprefix(f"{liveness.CHECKPOINTS}/").removesuffix(".safetensors") for name in names]
+
     def mark_inflight(self, pack: str, record: Mapping[str, Any]) -> None:
         """Says, in plain JSON values, that a pack has been started (replaces what was said of it before)."""
         liveness.mark_inflight(self.files, pack, record)
@@ -244,7 +250,26 @@ class ResultStore:
         """A launch has ended."""
         self.files.delete(liveness.file_name(liveness.HEARTBEATS, launch, "json"))
 
+    def request_stop(self, launch: str) -> None:
+        """Asks the workers of a launch, wherever they are, to stop at their next look."""
+        self.files.write(liveness.file_name(liveness.STOPS, launch, "json"), b"{}\n", durable=False)
+
+    def stop_requested(self, launch: str) -> bool:
+        return self.files.exists(liveness.file_name(liveness.STOPS, launch, "json"))
+
+    def clear_stop(self, launch: str) -> None:
+        """The workers of a launch have stopped."""
+        self.files.delete(liveness.file_name(liveness.STOPS, launch, "json"))
+
     # Upkeep
+
+    def size(self) -> int:
+        """Bytes of the tables and weights on disk."""
+        total = 0
+        for name in [name for folder in (*TABLES, "weights") for name in self.files.names(folder)]:
+            with contextlib.suppress(Vanished):  # merged into another meanwhile
+                total += self.files.size(name)
+        return total
 
     def compact(self, minimum: int = 64) -> compaction.CompactionRecord:
         """Merges the part files of each table that has at least `minimum`; safe at any time and beside anything."""

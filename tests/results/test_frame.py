@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.files import StoreError
+from results.files import LocalFiles, StoreError
 from results.frame import Frame, build_frame
 from results.quantity import Quantity
 from results.store import ResultStore
@@ -166,6 +166,29 @@ def test_an_export_reads_back_the_same(filled: ResultStore, tmp_path: Path) -> N
     with pytest.raises(StoreError, match=r"cannot write .*/file/wide.csv: .*/file is a file, not a folder"):
         frame.export(tmp_path / "file" / "wide.csv")
     assert sorted(os.listdir(tmp_path)) == ["file", "out", "runs", "wide.csv"]
+
+
+def test_a_commit_that_lands_while_a_frame_is_built_shows_whole_or_not_at_all(
+    store: ResultStore, attempt: Row, metric: Row
+) -> None:
+    class Overtaken(LocalFiles):
+        """Another process commits after this one has listed its first table."""
+
+        def __init__(self, root: Path) -> None:
+            super().__init__(root)
+            self.listed: list[str] = []
+
+        def names(self, folder: str) -> list[str]:
+            found = super().names(folder)
+            if not self.listed:
+                store.commit({"trials": [attempt("t", "a")], "metrics": [metric("t", "a", "rate", 1.0, version=2)]})
+            self.listed.append(folder)
+            return found
+
+    files = Overtaken(store.root)
+    assert build(ResultStore(files), plan("t")).trials["status"].tolist() == ["missing"]
+    assert files.listed == ["trials", "metrics"]
+    assert build(ResultStore(files), plan("t")).trials["rate"].tolist() == [1.0]
 
 
 def test_a_large_frame_takes_a_moment(store: ResultStore, attempt: Row, metric: Row) -> None:
