@@ -71,6 +71,11 @@ class Cell:
         """Whether there is nothing to show."""
         return self.n == 0 and not self.text
 
+    @property
+    def partial(self) -> bool:
+        """Whether some of its planned trials have a value and some have not."""
+        return 0 < self.n < self.planned
+
 
 @dataclass(frozen=True, kw_only=True)
 class Heading:
@@ -141,7 +146,7 @@ class Table:
         elif all(cell.missing for cell in self.cells.values()):
             coverage = f"No results yet: 0 of {planned} planned trials."
         elif present < planned:
-            coverage = f"Incomplete: {present} of {planned} planned trials."
+            coverage = f"Values from {present} of {planned} planned trials."
         else:
             coverage = f"All {planned} planned trials."
         selection = f"Shown: {self.selection}." if self.selection else ""

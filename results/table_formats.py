@@ -114,7 +114,7 @@ def _item(cell: Cell, footnote: str, row: Heading, column: Heading) -> Item:
         if not cell.text:
             value = number(cell.mean, cell.digits)
             spread = "" if math.isnan(cell.std) else f"± {number(cell.std, cell.digits)}"
-        if cell.n < cell.planned:
+        if cell.partial:
             coverage = f"({cell.n}/{cell.planned} seeds)"
     return Item(
         value=value,

@@ -55,7 +55,7 @@ def _html_item(item: Item) -> str:
         classes.append("bold")
     if cell.missing:
         classes.append("missing")
-    elif cell.n < cell.planned:
+    elif cell.partial:
         classes.append("partial")
     parts = [html.escape(item.value)]
     if item.spread:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -58,11 +59,9 @@ _MATH = {
     "ε": r"\varepsilon",
     "ς": r"\varsigma",
     "ο": "o",
-    "⁻": "^{-}",
-    "⁺": "^{+}",
 }
 
-_LARGE = 5  # columns above which the type is smaller
+_LARGE = 5  # columns above which the type is smaller and the table may reach into both margins
 
 
 def latex(table: Table) -> str:
@@ -75,19 +74,22 @@ def latex(table: Table) -> str:
         rf"\caption{{\textbf{{{escape(table.title)}.}} {escape(table.legend)}}}",
         rf"\label{{tab:{_label(table.name)}}}",
     ]
-    if places > _LARGE:
-        lines += [r"\scriptsize", r"\setlength{\tabcolsep}{3pt}"]
+    large = places > _LARGE
+    if large:
+        lines += [r"\scriptsize", r"\setlength{\tabcolsep}{3pt}", r"\makebox[\linewidth][c]{%"]
     lines += [
         rf"\begin{{tabular}}{{l{'r' * (places - 1)}}}",
         r"\toprule",
-        " & ".join(escape(text) for text in layout.header) + r" \\",
+        " & ".join(_header(text, large) for text in layout.header) + r" \\",
         r"\midrule",
     ]
-    for label, items in layout.rows:
-        lines.append(" & ".join([escape(label), *(_item(item) for item in items)]) + r" \\")
+    for place, (label, items) in enumerate(layout.rows):
+        if large and place:
+            lines.append(r"\addlinespace")
+        lines.append(" & ".join([escape(label), *(_item(item, large) for item in items)]) + r" \\")
     if not layout.rows:
         lines.append(rf"\multicolumn{{{places}}}{{l}}{{No rows: there is nothing to show.}} \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}}" if large else r"\end{tabular}"]
     notes = [rf"\textsuperscript{{{letter}}}~{escape(note)}" for letter, note in layout.footnotes]
     notes += [escape(note) for note in table.notes]
     if notes:
@@ -107,33 +109,39 @@ def escape(text: str) -> str:
     Letters with accents stay as they are, for LaTeX's default UTF-8 input; other scripts need another engine.
     """
     source: list[str] = []
-    symbols: list[str] = []
-    for character in text.replace("\n", " "):
-        symbol = _symbol(character)
-        if symbol is not None:
-            symbols.append(symbol)
-            continue
-        if symbols:
-            source.append(f"${' '.join(symbols)}$")
-            symbols = []
-        source.append(_TEXT.get(character, character))
-    if symbols:
-        source.append(f"${' '.join(symbols)}$")
+    for mathematical, run in itertools.groupby(text.replace("\n", " "), key=lambda each: _symbol(each) is not None):
+        if mathematical:
+            source.append(f"${_formula([symbol for symbol in map(_symbol, run) if symbol is not None])}$")
+        else:
+            source.append("".join(_TEXT.get(character, character) for character in run))
     return "".join(source)
 
 
-def _symbol(character: str) -> str | None:
-    """A character as mathematics, or None where it is text."""
+def _formula(symbols: list[tuple[str, str]]) -> str:
+    """Symbols side by side; those of one script in a row share a group, as two in a row are an error."""
+    groups = [
+        (script, " ".join(body for _, body in run)) for script, run in itertools.groupby(symbols, lambda each: each[0])
+    ]
+    parts: list[str] = []
+    for place, (script, body) in enumerate(groups):
+        between = "{}" if script and place and groups[place - 1][0] else ""
+        parts.append(f"{between}{script}{{{body}}}" if script else body)
+    return " ".join(parts)
+
+
+def _symbol(character: str) -> tuple[str, str] | None:
+    """A character as mathematics, with _ or ^ where it is a subscript or superscript; None where it is text."""
     if character.isascii() or character in _MATH:
-        return _MATH.get(character)
+        return ("", _MATH[character]) if character in _MATH else None
     name = unicodedata.name(character, "")
-    for kind, sign in (("SUBSCRIPT", "_"), ("SUPERSCRIPT", "^")):
-        if name.startswith(f"{kind} ") and character.isdigit():
-            return f"{sign}{unicodedata.digit(character)}"
+    for kind, script in (("SUBSCRIPT ", "_"), ("SUPERSCRIPT ", "^")):
+        if name.startswith(kind):
+            sign = {"MINUS": "-", "PLUS SIGN": "+"}.get(name.removeprefix(kind), "")
+            return (script, sign or str(unicodedata.digit(character))) if sign or character.isdigit() else None
     if name.startswith("GREEK SMALL LETTER ") and name.count(" ") == 3:
-        return "\\" + name.rsplit(" ", 1)[1].lower().replace("lamda", "lambda")
+        return "", "\\" + name.rsplit(" ", 1)[1].lower().replace("lamda", "lambda")
     if name.startswith("GREEK CAPITAL LETTER ") and name.count(" ") == 3:
-        return _capital(name.rsplit(" ", 1)[1].capitalize().replace("Lamda", "Lambda"))
+        return "", _capital(name.rsplit(" ", 1)[1].capitalize().replace("Lamda", "Lambda"))
     return None
 
 
@@ -144,12 +152,29 @@ def _capital(name: str) -> str:
     return rf"\mathrm{{{latin[name]}}}" if name in latin else f"\\{name}"
 
 
-def _item(item: Item) -> str:
-    value = escape(f"{item.value} {item.spread}".strip())
-    if item.mark == "bold" and value:
-        value = rf"\textbf{{{value}}}"
+def _item(item: Item, large: bool) -> str:
+    bold = item.mark == "bold"
     footnote = rf"\textsuperscript{{{item.footnote}}}" if item.footnote else ""
-    return " ".join(part for part in (value, escape(item.coverage)) if part) + footnote
+    if large and item.spread:
+        return _stack(_bold(escape(item.value), bold), _bold(escape(item.spread), bold), item.coverage) + footnote
+    value = _bold(escape(f"{item.value} {item.spread}".strip()), bold)
+    return " ".join(part for part in (value, item.coverage and escape(item.coverage)) if part) + footnote
+
+
+def _bold(source: str, bold: bool) -> str:
+    return rf"\textbf{{{source}}}" if bold and source else source
+
+
+def _header(text: str, large: bool) -> str:
+    """The heading of a column; in a large table the unit stands below the label."""
+    label, separator, unit = text.partition(" (")
+    return _stack(escape(label), escape(f"({unit}")) if large and separator else escape(text)
+
+
+def _stack(*lines: str) -> str:
+    """Lines above each other, to keep the columns of a large table narrow."""
+    stacked = r" \\ ".join(line for line in lines if line)
+    return rf"\shortstack[r]{{{stacked}}}"
 
 
 def _label(name: str) -> str:
