@@ -146,7 +146,7 @@ class Table:
         elif all(cell.missing for cell in self.cells.values()):
             coverage = f"No results yet: 0 of {planned} planned trials."
         elif present < planned:
-            coverage = f"Values from {present} of {planned} planned trials."
+            coverage = f"{present} of {planned} planned trials have all of these values."
         else:
             coverage = f"All {planned} planned trials."
         selection = f"Shown: {self.selection}." if self.selection else ""

@@ -125,7 +125,7 @@ def test_markdown_shows_missing_and_partial_cells() -> None:
     assert len({len(line) for line in (header, first, second)}) == 1
     assert "- [a] not tested" in lines
     assert "- 1 diverged." in lines
-    assert "Values from 6 of 10 planned trials." in table().markdown()
+    assert "6 of 10 planned trials have all of these values." in table().markdown()
 
 
 class Cells(HTMLParser):

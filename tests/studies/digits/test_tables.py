@@ -193,7 +193,7 @@ def test_incomplete_objectives() -> None:
     assert "(2/3 seeds)" in text
     assert "(1/3 seeds)" in text
     assert "– (0/3)" in text
-    assert "Values from 9 of 15 planned trials." in text
+    assert "9 of 15 planned trials have all of these values." in text
 
 
 def test_single_seeds_leave_nothing_bold() -> None:
