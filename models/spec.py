@@ -17,11 +17,12 @@ import functools
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 SIGNIFICANT_DIGITS = 9
+Form = Literal["canonical", "masked", "complete"]
 
 
 class SpecificationError(ValueError):
@@ -57,35 +58,49 @@ class Spec(BaseModel):
 
     def canonical(self) -> dict[str, Any]:
         """The science in this specification as plain JSON values, without the fields that equal their default."""
-        return self._encode(mask=False)
+        return self._encode("canonical")
+
+    def complete(self) -> dict[str, Any]:
+        """Every field as plain JSON values, defaults too: what is stored, to be read without this code."""
+        return self._encode("complete")
 
     def masked(self) -> dict[str, Any]:
         """The canonical form, every per-trial number replaced by its shape: equal for trials that may share a pack."""
-        return self._encode(mask=True)
+        return self._encode("masked")
 
     @functools.cached_property
     def canonical_json(self) -> str:
         return to_json(self.canonical())
 
-    def _encode(self, *, mask: bool) -> dict[str, Any]:
+    def _encode(self, form: Form) -> dict[str, Any]:
         encoded: dict[str, Any] = {}
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            if mask and name in self._numbers():
+            if form == "masked" and name in self._numbers():
                 encoded[name] = len(value) if isinstance(value, tuple) else "number"
-            elif isinstance(value, Kind) or value != field.get_default(call_default_factory=True):
-                encoded[name] = _plain(value, mask=mask)
+            elif form == "complete" or (form == "masked" and isinstance(value, Spec)):
+                encoded[name] = _plain(value, form)
+            elif value != field.get_default(call_default_factory=True) or _is_revised(value):
+                encoded[name] = _plain(value, form)
         return encoded
 
     def _numbers(self) -> frozenset[str]:
         return frozenset()
 
 
-def _plain(value: Any, *, mask: bool) -> Any:
+def _is_revised(value: Any) -> bool:
+    """Whether a part has a revision above 1 in it: then it is written out even where it is the default."""
     if isinstance(value, Spec):
-        return value._encode(mask=mask)
+        own = isinstance(value, Kind) and value.revision > 1
+        return own or any(_is_revised(getattr(value, name)) for name in type(value).model_fields)
+    return isinstance(value, tuple) and any(map(_is_revised, value))
+
+
+def _plain(value: Any, form: Form) -> Any:
+    if isinstance(value, Spec):
+        return value._encode(form)
     if isinstance(value, tuple):
-        return [_plain(item, mask=mask) for item in value]
+        return [_plain(item, form) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise SpecificationError(f"a specification holds numbers, strings, tuples and specifications, not {value!r}")
@@ -114,11 +129,11 @@ class Kind(Spec):
     def _numbers(self) -> frozenset[str]:
         return self.numbers
 
-    def _encode(self, *, mask: bool) -> dict[str, Any]:
+    def _encode(self, form: Form) -> dict[str, Any]:
         tags: dict[str, Any] = {"kind": self.kind}
         if self.revision > 1:
             tags["revision"] = self.revision
-        return tags | super()._encode(mask=mask)
+        return tags | super()._encode(form)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -57,8 +57,8 @@ class Trial(Spec):
         return "\n".join(part.canonical_json for part in parts)
 
     def specification(self) -> str:
-        """The canonical JSON of this trial, from which `from_json` makes it again."""
-        return to_json(self.canonical())
+        """All of this trial as JSON, defaults written out, from which `from_json` makes it again."""
+        return to_json(self.complete())
 
 
 def from_json(text: str) -> Trial:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from models.training.calibration import trial_steps_per_second
 from models.training.memory import keep_freed_memory
 from models.training.problem import Member, Problem, build_problem
 from models.training.state import PackState
+from models.training.trainer import Path as EnginePath
 from models.training.trainer import train
 from results.commit import new_identity
 from results.files import StoreError
@@ -66,7 +66,6 @@ class _Worker:
         self.pack = pack
         self.store = store
         self.device = torch.device(task.settings.device)
-        self.stop = Path(task.settings.stop)
         self.looked = 0.0
 
     def train_and_evaluate(self) -> PackRecord:
@@ -245,7 +244,7 @@ class _Worker:
         if time.perf_counter() - self.looked < LOOK_SECONDS:
             return False
         self.looked = time.perf_counter()
-        if self.stop.exists():
+        if self.store.stop_requested(self.task.settings.launch):
             raise Stopped
         return True
 
@@ -275,7 +274,8 @@ def calibrate(task: PackTask) -> Decision:
     planned = len(pack.trials)
     widths = sorted({min(width, planned) for width in CALIBRATED_WIDTHS})
     best, speed = pack.decision, 0.0
-    for path, width in [("sequential", 1), *(("fused", width) for width in widths)]:
+    candidates: list[tuple[EnginePath, int]] = [("sequential", 1), *(("fused", width) for width in widths)]
+    for path, width in candidates:
         decision = replace(pack.decision, path=path, width=width, source="calibrated")
         chosen = Pack(trials=pack.trials[:width], decision=decision)
         measured = trial_steps_per_second(build_pack_problem(chosen, torch.device(task.settings.device)), path)

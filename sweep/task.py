@@ -28,12 +28,11 @@ class Settings:
     """What all packs of a launch share.
 
     store: absolute path. device: 'cpu' or 'cuda'. checkpoint_seconds: a pack that trains longer than this saves a
-    checkpoint, and another after as long again. stop: path of a file whose appearance asks workers to stop.
+    checkpoint, and another after as long again.
     """
 
     store: str
     launch: str
-    stop: str
     device: str = "cpu"
     checkpoint_seconds: float = 60.0
 

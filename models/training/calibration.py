@@ -15,7 +15,7 @@ BLOCKS = 2  # timed, after one that warms up
 
 
 def trial_steps_per_second(problem: Problem, path: Path) -> float:
-    """Training steps of all slots a second, from at most 2 blocks of steps; 0 where the trials are too short to tell."""
+    """Training steps of all slots a second, over at most 2 blocks of steps; 0 where trials are too short to tell."""
     state = PackState.initial(problem)
     engine = ENGINES[path](problem)
     engine.advance(state)

@@ -149,5 +149,5 @@ def test_how_values_are_written() -> None:
     assert written(BetaObjective()) == "beta"
     assert written(BetaObjective(beta=(0.1,))) == "beta(beta=(0.1))"
     assert written(FreeBitsObjective(floor=2.0)) == "free-bits(floor=2.0)"
-    assert written(Training(steps=5, batch_size=2)) == "training(steps=5, batch_size=2, optimiser=adam)"
+    assert written(Training(steps=5, batch_size=2)) == "training(steps=5, batch_size=2)"
     assert written(Adam(learning_rate=0.1, beta1=0.5)) == "adam(learning_rate=0.1, beta1=0.5)"

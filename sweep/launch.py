@@ -1,0 +1,275 @@
+"""Launch: do what is pending. Launching again resumes, for the store says what is done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import FrameType
+
+from results.commit import new_identity
+from results.quantity import Quantity
+from results.store import ResultStore
+from studies.catalogue import Entry
+from studies.trial import Trial
+from sweep.executor import Executor
+from sweep.pack import Decision, Pack, group
+from sweep.pack_queue import Job, PackQueue
+from sweep.plan import StudyPlan, decisions_for, plan_study
+from sweep.provenance import provenance
+from sweep.rows import Attempt, now, trial_row
+from sweep.task import PackTask, Settings, Source
+
+BEAT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user may ask of a launch; see `sweep launch --help`."""
+
+    device: str = "cpu"
+    width: int | None = None
+    retry: tuple[str, ...] = ()
+    calibrate: bool = False
+    checkpoint_seconds: float = 60.0
+    train: bool = True
+    quantities: tuple[str, ...] = ()
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a launch ended. fault: what stopped it; interrupted: by a signal."""
+
+    plans: tuple[StudyPlan, ...]
+    statuses: dict[str, int]
+    interrupted: bool = False
+    fault: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 all finished, 3 some failed, 75 interrupted or stopped, and resumable."""
+        if self.interrupted or self.fault:
+            return 75
+        unfinished = any(plan.failed or plan.pending or plan.unevaluated for plan in self.plans)
+        failed = any(status not in ("completed", "diverged", "evaluated") for status in self.statuses)
+        return 3 if unfinished or failed else 0
+
+
+class Launch:
+    """One launch of some studies into a store. `queue` is there to be watched while `run` goes on."""
+
+    def __init__(self, entries: Sequence[Entry], store: ResultStore, options: Options) -> None:
+        self.entries = list(entries)
+        self.store = store
+        self.options = options
+        self.identity = new_identity()
+        self.settings = Settings(
+            store=str(store.root.resolve()),
+            launch=self.identity,
+            device=options.device,
+            checkpoint_seconds=options.checkpoint_seconds,
+        )
+        self.plans = self._plans()
+        self.queue = PackQueue([], inflight=store.inflight, crashed=self._crashed)
+        self.interrupted = False
+
+    def _plans(self) -> list[StudyPlan]:
+        options = self.options
+        return [
+            plan_study(entry.study, self.store, retry=options.retry, quantities=options.quantities, force=options.force)
+            for entry in self.entries
+        ]
+
+    @property
+    def pending(self) -> int:
+        """Trials to train, each counted once where studies share it."""
+        if not self.options.train:
+            return 0
+        return len({trial.id for plan in self.plans for trial in plan.pending})
+
+    @property
+    def to_evaluate(self) -> int:
+        return len({trial for plan in self.plans for trial in plan.unevaluated})
+
+    def run(
+        self, executor: Executor, watch: Callable[[PackQueue], contextlib.AbstractContextManager[object]]
+    ) -> Outcome:
+        """Runs what is pending on `executor`, shown by `watch`, until it is done, stopped or interrupted."""
+        if self.pending or self.to_evaluate:
+            self._event("started")
+            with executor:
+                decisions = self._decide(executor)
+                self.queue = PackQueue(self._jobs(decisions), inflight=self.store.inflight, crashed=self._crashed)
+                with self._stoppable(), self._beating(), watch(self.queue):
+                    for _ in executor.run(self.queue):
+                        pass
+            self.store.compact()
+        options = replace(self.options, force=False, retry=())
+        plans = tuple(plan_study(entry.study, self.store, quantities=options.quantities) for entry in self.entries)
+        outcome = Outcome(
+            plans=plans,
+            statuses=dict(self.queue.counts.statuses),
+            interrupted=self.interrupted,
+            fault=self.queue.fault,
+        )
+        if self.pending or self.to_evaluate:
+            self.store.clear_stop(self.identity)
+            self._event("interrupted" if self.interrupted or outcome.fault else "ended", outcome.exit_code)
+        return outcome
+
+    def _decide(self, executor: Executor) -> dict[str, Decision]:
+        """The packing of every shape, stored where it is new; a `--pack W` holds for this launch alone."""
+        studies = [entry.study for entry in self.entries]
+        options = self.options
+        decisions = decisions_for(studies, self.store, options.device, options.width)
+        stored = self.store.decisions()
+        new = [one for one in decisions.values() if (one.shape, one.device) not in stored and one.source != "asked"]
+        if options.calibrate:
+            new = [executor.calibrate(self._calibration(decision)) for decision in new]
+        self.store.decide([vars(decision) | {"decided": now()} for decision in new])
+        # Read again: where two launches decided at once, the first row wins for both.
+        return decisions_for(studies, self.store, options.device, options.width)
+
+    def _calibration(self, decision: Decision) -> PackTask:
+        trials = [
+            trial
+            for entry in self.entries
+            for trial in entry.study.unselected().trials()
+            if trial.shape == decision.shape
+        ]
+        return PackTask.of(Pack(trials=tuple(trials), decision=decision), (), self.settings, self._sources(), 0)
+
+    def _sources(self) -> tuple[Source, ...]:
+        modules = {entry.source.name: entry.source for entry in self.entries if entry.source is not None}
+        return tuple(Source.of(module) for module in modules.values())
+
+    def _jobs(self, decisions: dict[str, Decision]) -> list[Job]:
+        """Packs to train, then packs to evaluate: of trials that are to be measured for the same quantities."""
+        trials: dict[str, Trial] = {}
+        wanted: dict[str, dict[str, Quantity]] = {}
+        begun = [] if not self.options.train else self._begun()
+        jobs = []
+        for plan in self.plans:
+            for trial in plan.pending if self.options.train else ():
+                trials[trial.id] = trial
+                wanted.setdefault(trial.id, {}).update({one.key: one for one in plan.study.quantities})
+        jobs += self._grouped(trials, wanted, decisions, "train", begun)
+        trials, wanted = {}, {}
+        for plan in self.plans:
+            finished = {trial.id: trial for trial in plan.finished}
+            for identity, quantities in plan.unevaluated.items():
+                trials[identity] = finished[identity]
+                wanted.setdefault(identity, {}).update({one.key: one for one in quantities})
+        return jobs + self._grouped(trials, wanted, decisions, "evaluate", [])
+
+    def _grouped(
+        self,
+        trials: dict[str, Trial],
+        wanted: dict[str, dict[str, Quantity]],
+        decisions: dict[str, Decision],
+        task: str,
+        begun: list[list[str]],
+    ) -> list[Job]:
+        alike: dict[tuple[str, ...], list[Trial]] = {}
+        for identity, trial in trials.items():
+            alike.setdefault(tuple(wanted[identity]), []).append(trial)
+        jobs = []
+        for members in alike.values():
+            quantities = tuple(wanted[members[0].id].values())
+
+            def make_task(pack: Pack, retry: int, quantities: tuple[Quantity, ...] = quantities) -> PackTask:
+                return PackTask.of(pack, quantities, self.settings, self._sources(), retry)
+
+            packs = group(members, decisions, "train" if task == "train" else "evaluate", begun)
+            jobs += [Job(pack=pack, make_task=make_task) for pack in packs]
+        return jobs
+
+    def _begun(self) -> list[list[str]]:
+        """The trials of packs that left a checkpoint, slot by slot."""
+        found = []
+        for pack in self.store.checkpoints():
+            loaded = self.store.load_checkpoint(pack)
+            if loaded is not None:
+                found.append(loaded[1].get("trials", "").split(","))
+        return found
+
+    def _crashed(self, pack: Pack, trials: list[Trial], why: str) -> None:
+        task = PackTask.of(pack, (), self.settings, self._sources(), 0)
+        rows = []
+        for trial in trials:
+            attempt = Attempt(trial=trial, identity=new_identity(), slot=pack.trials.index(trial), started=now())
+            attempt.failed("crashed", why)
+            rows.append(trial_row(attempt, pack, task))
+        self.store.commit({"trials": rows})
+        self.store.clear_inflight(pack.id)
+
+    def _event(self, event: str, exit_code: int | None = None) -> None:
+        origin = provenance()
+        row = {
+            "launch": self.identity,
+            "event": event,
+            "at": now(),
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "command": " ".join(sys.argv),
+            "exit_code": exit_code,
+            "code": origin.code,
+            "packages": origin.packages,
+        }
+        rows = [
+            row | {"study": plan.study.name, "planned": plan.trials, "pending": len(plan.pending)}
+            for plan in self.plans
+        ]
+        self.store.append("launches", rows)
+
+    def request_stop(self) -> None:
+        """Asks workers to checkpoint and stop, wherever they are."""
+        self.interrupted = True
+        self.queue.stop()
+        self.store.request_stop(self.identity)
+
+    @contextlib.contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """SIGINT and SIGTERM stop cleanly; a second one ends at once. Entered after an executor set up its own."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handler(number: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                os._exit(75)
+            self.request_stop()
+
+        previous = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, old in previous.items():
+                signal.signal(number, old)
+
+    @contextlib.contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Says regularly in the store that this launch is alive."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while True:
+                with contextlib.suppress(Exception):  # a missed beat is no reason to stop
+                    self.store.beat(self.identity)
+                if ended.wait(BEAT_SECONDS):
+                    return
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.store.clear_beat(self.identity)

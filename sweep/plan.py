@@ -1,0 +1,173 @@
+"""Plan: what a launch of a study would do, from its enumeration and the store alone. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from results.quantity import Quantity
+from results.schema import FAILED, FINISHED
+from results.store import ResultStore
+from studies.study import Study
+from studies.trial import Trial
+from sweep.failures import normalise
+from sweep.pack import Decision, decide, group
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlan:
+    """The trials of one study by what the store has of them: trials = finished + failed + pending.
+
+    retried: failed trials that this launch does again (they count as pending). unevaluated: finished trials that lack
+    quantities of the study, by trial id.
+    """
+
+    study: Study
+    finished: tuple[Trial, ...]
+    failed: tuple[Trial, ...]
+    pending: tuple[Trial, ...]
+    unevaluated: Mapping[str, tuple[Quantity, ...]]
+    retried: int = 0
+
+    @property
+    def trials(self) -> int:
+        return len(self.finished) + len(self.failed) + len(self.pending)
+
+
+def plan_study(
+    study: Study,
+    store: ResultStore | None,
+    *,
+    retry: Collection[str] = (),
+    quantities: Collection[str] = (),
+    force: bool = False,
+) -> StudyPlan:
+    """The plan of one study; without a store everything is pending.
+
+    retry: failed statuses, or words of reasons, that are pending again ('*' for all). quantities: only these are looked
+    for in finished trials; force: they are measured again where they are there.
+    """
+    trials = study.trials()
+    status = {} if store is None else _statuses(store, trials)
+    finished, failed, pending, retried = [], [], [], 0
+    for trial in trials:
+        state, reason = status.get(trial.id, ("", ""))
+        if state in FINISHED:
+            finished.append(trial)
+        elif state in FAILED and not _retries(state, reason, retry):
+            failed.append(trial)
+        else:
+            pending.append(trial)
+            retried += state in FAILED
+    completed = [trial.id for trial in finished if status[trial.id][0] == "completed"]
+    wanted = tuple(one for one in study.quantities if not quantities or one.name in quantities)
+    lacking = {} if store is None else _lacking(store, completed, wanted, force)
+    return StudyPlan(
+        study=study,
+        finished=tuple(finished),
+        failed=tuple(failed),
+        pending=tuple(pending),
+        unevaluated=lacking,
+        retried=retried,
+    )
+
+
+def _statuses(store: ResultStore, trials: Iterable[Trial]) -> dict[str, tuple[str, str]]:
+    table = store.trials(["trial", "status", "reason"], [trial.id for trial in trials])
+    columns = (table[name].to_pylist() for name in ("trial", "status", "reason"))
+    return {trial: (status, reason or "") for trial, status, reason in zip(*columns, strict=True)}
+
+
+def _retries(status: str, reason: str, retry: Collection[str]) -> bool:
+    return any(word == "*" or word == status or normalise(word) in reason for word in retry)
+
+
+def _lacking(
+    store: ResultStore, completed: list[str], wanted: tuple[Quantity, ...], force: bool
+) -> dict[str, tuple[Quantity, ...]]:
+    """The quantities that each completed trial lacks, only for trials that lack some and whose weights are kept."""
+    if not completed or not wanted:
+        return {}
+    if force:
+        return dict.fromkeys(completed, wanted)
+    measured = store.measured()
+    measured = measured.filter(pc.is_in(measured["trial"], value_set=pa.array(completed)))
+    by_key: dict[str, set[str]] = {quantity.key: set() for quantity in wanted}
+    for quantity in wanted:
+        rows = measured.filter(pc.equal(measured["key"], quantity.key))
+        by_key[quantity.key] = set(rows["trial"].to_pylist())
+    lacking = {}
+    for trial in completed:
+        missing = tuple(quantity for quantity in wanted if trial not in by_key[quantity.key])
+        if missing:
+            lacking[trial] = missing
+    return lacking
+
+
+def decisions_for(
+    studies: Iterable[Study], store: ResultStore | None, device: str, width: int | None = None
+) -> dict[str, Decision]:
+    """The decision of every shape of the studies' full enumerations: the store's first row, else by rule.
+
+    width: the user's `--pack W`, which holds for this launch alone and is never stored.
+    """
+    planned: dict[str, dict[str, Trial]] = {}
+    for study in studies:
+        for trial in study.unselected().trials():
+            planned.setdefault(trial.shape, {})[trial.id] = trial
+    stored = {} if store is None else store.decisions()
+    decisions = {}
+    for shape, trials in planned.items():
+        row = stored.get((shape, device))
+        if width is None and row is not None:
+            decisions[shape] = _decision(row)
+        else:
+            decisions[shape] = decide(next(iter(trials.values())), len(trials), device, width)
+    return decisions
+
+
+def _decision(row: Mapping[str, Any]) -> Decision:
+    names = ("shape", "device", "width", "path", "threads", "source")
+    return Decision(**{name: row[name] for name in names})
+
+
+def disk_bytes(plan: StudyPlan, store: ResultStore | None) -> int | None:
+    """Estimated bytes of the pending trials, from what the stored trials take; None where nothing is stored."""
+    if store is None:
+        return None
+    kept: int = store.trials(["trial"]).num_rows
+    if kept == 0:
+        return None
+    return int(store.size() / kept * len(plan.pending))
+
+
+def hours(plan: StudyPlan, store: ResultStore | None) -> float | None:
+    """Estimated hours of one worker for the pending trials, from measured times of trials of the same shapes.
+
+    None where the store has not seen a shape yet.
+    """
+    if not plan.pending:
+        return 0.0
+    if store is None:
+        return None
+    shapes: dict[str, int] = {}
+    for trial in plan.pending:
+        shapes[trial.shape] = shapes.get(trial.shape, 0) + 1
+    table = store.trials(["trial", "train_seconds", "evaluate_seconds"], [trial.id for trial in plan.finished])
+    rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+    seconds = {trial: train + evaluate for trial, train, evaluate in rows}
+    measured: dict[str, list[float]] = {}
+    for trial in plan.finished:
+        measured.setdefault(trial.shape, []).append(seconds[trial.id])
+    if not shapes.keys() <= measured.keys():
+        return None
+    total = sum(count * sum(measured[shape]) / len(measured[shape]) for shape, count in shapes.items())
+    return total / 3600.0
+
+
+def count_packs(plan: StudyPlan, decisions: Mapping[str, Decision]) -> int:
+    return len(group(plan.pending, decisions))
