@@ -22,7 +22,15 @@ FORMATS = ("html", *static_images.FORMATS)
 STILL_WIDTH = 1120  # CSS pixels; at this width text is as large as in the report
 _FALLBACK_HEIGHT = 520
 _FOOTER = 30
-_CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
+_CONFIG = {
+    "displayModeBar": "hover",
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+    "plotlyServerURL": "",
+    "responsive": True,
+    "showSendToCloud": False,  # plotly.js would offer to upload the figure
+    "toImageButtonOptions": {"format": "svg"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)

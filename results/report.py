@@ -23,7 +23,7 @@ _ORDER = ("completed", "diverged", *sorted(FAILED), "running", "missing")
 class StudyProgress:
     """What a study asked and how much of it is done.
 
-    counts: planned trials by status (completed, diverged, error, …, running, missing); their sum is all that is planned.
+    counts: planned trials by status (completed, diverged, error, …, running, missing); their sum is what is planned.
     axes: what varies; seeds: replicates of a setting, 0 where it does not matter; reduced: how the study is cut down.
     """
 

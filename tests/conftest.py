@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 if TYPE_CHECKING:
     from results.frame import Frame
 
+REQUIRE_ALL = os.environ.get("RATESWEEP_REQUIRE_ALL") == "1"  # a skip for a missing program is then a failure
 GRID = tuple(float(f"{value:.9g}") for value in np.logspace(-1, 1, 21))
 CLASSIFIERS = {"logistic": 0.84, "svm_linear": 0.86, "svm_rbf": 0.95, "knn": 0.93}  # accuracy at much information
 OBJECTIVES = {"β = 1": (18.0, 99.0), "β = 0.1": (31.0, 90.5), "annealed": (18.6, 98.1), "free bits": (21.0, 96.4)}
@@ -111,3 +115,54 @@ def _arrays(trial: str, name: str) -> np.ndarray | None:
     if name == "reconstructions":
         images = 0.6 * images + 0.1 * sum(np.roll(images, shift, axis) for shift in (1, -1) for axis in (1, 2))
     return images[:, None].round().clip(0, 16).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def hvae() -> Callable[..., Frame]:
+    """`hvae_frame`, for tests anywhere."""
+    return hvae_frame
+
+
+@pytest.fixture(scope="session")
+def objectives() -> Callable[[], Frame]:
+    """`objectives_frame`, for tests anywhere."""
+    return objectives_frame
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium; skips without one, or fails where everything is required."""
+    from results.static_images import find_chromium, missing_chromium
+
+    found = find_chromium()
+    if found is None or shutil.which("chromedriver") is None:
+        reason = missing_chromium() or "no chromedriver on PATH (for instance `apt-get install chromium-driver`)"
+        if REQUIRE_ALL:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return str(found)
+
+
+@pytest.fixture
+def browser(chromium: str) -> Iterator[Any]:
+    """A headless browser that logs its console and its requests, with WebGL in software."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--enable-unsafe-swiftshader",
+        "--hide-scrollbars",
+        "--window-size=1280,1000",
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver.set_page_load_timeout(120)
+    yield driver
+    driver.quit()

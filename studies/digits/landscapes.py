@@ -64,7 +64,7 @@ def surface(frames: Mapping[str, Frame]) -> Figure:
         "classifier reads from each latent; the colour says which layer's rate weighs more. Right: each task over "
         "the layer weights. A grey cell is missing."
     )
-    title = "No one model is best for every task"
+    title = "Three tasks at once"
     return present(frame, rows, name="surface", title=title, caption=caption, plot=plot)
 
 
@@ -99,7 +99,7 @@ def _lines(rows: pd.DataFrame, fixed: str, moving: str) -> list[pd.DataFrame]:
 
 def _edges(frame: Frame, weight: str) -> list[float]:
     """Range of log10 of a layer weight over the planned grid, with half a cell at either end."""
-    values = np.log10(np.unique(frame.trials[weight].to_numpy(np.float64)))
+    values = np.log10(np.unique(frame.trials[weight].to_numpy(np.float64))) if len(frame.trials) else np.zeros(1)
     half = (values[-1] - values[0]) / (2 * max(1, len(values) - 1)) or 0.5
     return [float(values[0] - half), float(values[-1] + half)]
 

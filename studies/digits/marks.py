@@ -40,7 +40,9 @@ def present(frame: Frame, rows: pd.DataFrame, *, name: str, title: str, caption:
         for status, count in rest["status"].value_counts().sort_index().items()
     )
     if rows.empty:
-        plot = empty(f"nothing to draw yet: 0 of {len(frame.trials)} trials of {frame.study} are there")
+        planned = len(frame.trials)
+        told = f"nothing to draw yet: 0 of {planned} trials" if planned else "no trial matches this selection"
+        plot = empty(f"{told} ({frame.study})")
     return Figure(
         name=name,
         title=title,

@@ -17,6 +17,7 @@ from studies.digits.marks import RATE, drawable, present
 
 STUDY, AXIS, DISTORTION = "digits/objectives", "objective", "distortion"
 _HEIGHT, _MARGIN = 560, {"l": 64, "r": 24, "t": 24, "b": 56}
+_PLOTTING = _HEIGHT - _MARGIN["t"] - _MARGIN["b"]
 _LABEL_HEIGHT, _LABEL_LIFT = (
     19,
     16,
@@ -38,7 +39,7 @@ def rate_distortion(frames: Mapping[str, Frame]) -> Figure:
         "convex hull, the optima of rate + distortion under some weight of the rate. Dashed: equal −ELBO = rate + "
         "distortion; lower and further left is better."
     )
-    title = "Rate and distortion under five objectives"
+    title = "The rate–distortion plane of the objectives"
     return present(frame, rows, name="rate_distortion", title=title, caption=caption, plot=plot)
 
 
@@ -53,7 +54,7 @@ def _fill(plot: go.Figure, frame: Frame, rows: pd.DataFrame) -> None:
     planned = frame.trials[AXIS].astype(str).value_counts()
     settings = {str(label): part for label, part in rows.groupby(AXIS, sort=False)}
     means = {label: (float(part[RATE].mean()), float(part[DISTORTION].mean())) for label, part in settings.items()}
-    offsets = _label_offsets([y for _, y in means.values()], up)
+    offsets = label_offsets([y for _, y in means.values()], up)
     for position, (label, part) in enumerate(settings.items()):
         colour, symbol = CATEGORIES[position % len(CATEGORIES)], SYMBOLS[position % len(SYMBOLS)]
         values = "<br>R = %{x:.4g}, D = %{y:.4g} nats"
@@ -116,9 +117,8 @@ def _frontier(rows: pd.DataFrame, across: list[float], up: list[float]) -> go.Sc
     return step.update(hoverinfo="skip")
 
 
-def _label_offsets(means: list[float], up: list[float]) -> list[float]:
+def label_offsets(means: list[float], up: list[float], *, tall: float = _PLOTTING) -> list[float]:
     """How far below its mark, in CSS pixels, each label stands so that no two touch: as near as their order allows."""
-    tall = _HEIGHT - _MARGIN["t"] - _MARGIN["b"]
     wanted = [tall * (up[1] - y) / (up[1] - up[0]) for y in means]
     order = sorted(range(len(means)), key=wanted.__getitem__)
     placed = list(wanted)
