@@ -1,0 +1,160 @@
+"""What the verbs share: how a verb is declared, the arguments that mean the same everywhere, and what they name.
+
+Nothing heavy is imported before a verb runs, so that help and mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from results.store import ResultStore
+    from studies.catalogue import Entry
+
+STORE_VARIABLE = "RATESWEEP_STORE"
+DEFAULT_STORE = "runs"
+WIDTH = 100
+
+
+class UsageError(Exception):
+    """A command line that cannot be: one line with the rule, the value and the nearest choice."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises `UsageError` where the standard one prints its usage and exits."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+Verbs = argparse._SubParsersAction  # the type of what `add_subparsers` gives has no public name
+Run = Callable[[argparse.Namespace], int]
+
+
+def verb(verbs: Verbs[Parser], name: str, run: Run, *, help: str, description: str, example: str) -> Parser:
+    """Declares a verb: `help` for the list of verbs, a paragraph for its own page, and an example or several lines."""
+    examples = textwrap.indent(textwrap.dedent(example).strip(), "  ")
+    parser = verbs.add_parser(
+        name,
+        help=help,
+        description=textwrap.fill(" ".join(description.split()), WIDTH),
+        epilog=f"example:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_names(parser: Parser) -> None:
+    """NAME…: the studies, for `entries`."""
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="a study (digits/hvae), a paper (digits: all its studies) or path/to/file.py:study; "
+        "with @small the reduced twin",
+    )
+
+
+def add_store(parser: Parser) -> None:
+    """--store DIR, for `open_existing_store` and `open_store_for_writing`."""
+    parser.add_argument(
+        "--store",
+        metavar="DIR",
+        help=f"the folder of the results (default: ${STORE_VARIABLE}, else ./{DEFAULT_STORE})",
+    )
+
+
+def add_selection(parser: Parser) -> None:
+    """--where and --seeds, for `entries`."""
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="only the trials that meet it: 'objective.beta[0]=1.0', 'model.latent<64', 'data.kind in digits,mnist'; "
+        "given again, all must hold",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=whole,
+        metavar="N",
+        help="each setting at N seeds; more than the study has extends it and redoes nothing",
+    )
+
+
+def add_json(parser: Parser) -> None:
+    """--json: for scripts."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def whole(text: str) -> int:
+    """A whole number from 1, as an argument's type."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1, not {text!r}")
+    return value
+
+
+def entries(namespace: argparse.Namespace) -> list[Entry]:
+    """The studies that the command line names, at the seeds and under the conditions that it gives.
+
+    Of several studies, those in which no trial meets the conditions are left out, and said so on stderr. Raises
+    StudyError where a name is unknown or no trial at all is left.
+    """
+    from studies.catalogue import find
+    from studies.paths import StudyError
+
+    chosen: list[Entry] = []
+    refused: dict[str, StudyError] = {}
+    for entry in find(namespace.names):
+        study = entry.study
+        if namespace.seeds is not None:
+            study = study.with_seeds(namespace.seeds)
+        try:
+            chosen.append(dataclasses.replace(entry, study=study.select(*namespace.where)))
+        except StudyError as error:
+            refused[study.name] = error
+    if not chosen:
+        raise next(iter(refused.values()))
+    for name, why in refused.items():
+        print(f"sweep: note: {name} is left out: {why}", file=sys.stderr)
+    return chosen
+
+
+def store_path(namespace: argparse.Namespace) -> Path:
+    """The folder that the command line, the environment or the default names."""
+    named: str | None = namespace.store
+    return Path(named or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)
+
+
+def open_existing_store(namespace: argparse.Namespace) -> ResultStore:
+    """The store, for reading; raises StoreError where there is none."""
+    from results.store import ResultStore
+
+    return ResultStore.open(store_path(namespace))
+
+
+def open_store_for_writing(namespace: argparse.Namespace) -> ResultStore:
+    """The store, made where there is none; raises StoreError where it cannot be written."""
+    from results.store import ResultStore
+
+    return ResultStore.open(store_path(namespace), create=True)
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as JSON; NaN and infinities, which JSON has not, must have become null before."""
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
