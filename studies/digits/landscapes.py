@@ -14,7 +14,7 @@ from results.figures import Figure
 from results.frame import Frame
 from results.panels import Panels
 from results.style import ABSENT, BETA_VAE_LINE, DIVERGING, MUTED, SEQUENTIAL, VAE, house
-from studies.digits.marks import BETA1, BETA2, WHO, best, drawable, is_vae, measured, present, who
+from studies.digits.marks import BETA1, BETA2, WHO, beta_vaes, drawable, goal, is_vae, measured, present, who
 
 TASKS = {
     "psnr": "PSNR (dB)",
@@ -80,10 +80,11 @@ def _models(rows: pd.DataFrame) -> list[go.Scatter3d]:
     thread = {"color": "rgba(95,107,122,0.55)", "width": 2}
     both = [part for fixed, moving in ((BETA2, BETA1), (BETA1, BETA2)) for part in _lines(rows, fixed, moving)]
     threads = _in_space(pd.concat(both or [rows]), mode="lines", line=thread, hoverinfo="skip")
-    diagonal = rows[rows[BETA2] == rows[BETA1]].sort_values(BETA2)
-    beta_vaes = _in_space(diagonal, mode="lines", line=BETA_VAE_LINE | {"width": 6}, hoverinfo="skip")
+    diagonal = _in_space(
+        beta_vaes(rows, list(_SPACE.values())), mode="lines", line=BETA_VAE_LINE | {"width": 6}, hoverinfo="skip"
+    )
     vae = {"symbol": "diamond", "size": 8, "color": "black", "line": {"color": "white", "width": 2}}
-    return [threads, points, beta_vaes, _in_space(rows[is_vae(rows)], mode="markers", marker=vae, hoverinfo="skip")]
+    return [threads, points, diagonal, _in_space(rows[is_vae(rows)], mode="markers", marker=vae, hoverinfo="skip")]
 
 
 def _in_space(rows: pd.DataFrame, **style: Any) -> go.Scatter3d:
@@ -91,9 +92,10 @@ def _in_space(rows: pd.DataFrame, **style: Any) -> go.Scatter3d:
 
 
 def _lines(rows: pd.DataFrame, fixed: str, moving: str) -> list[pd.DataFrame]:
-    """The rows of each value of `fixed` in the order of `moving`, each followed by a row of gaps."""
-    gap = pd.DataFrame({name: [np.nan] for name in _SPACE.values()})
-    groups = (part.sort_values(moving)[list(_SPACE.values())] for _, part in rows.groupby(fixed))
+    """Means over seeds along `moving` for each value of `fixed`, each line followed by a row of gaps."""
+    columns = list(_SPACE.values())
+    gap = pd.DataFrame({name: [np.nan] for name in columns})
+    groups = (part.groupby(moving)[columns].mean() for _, part in rows.groupby(fixed))
     return [part for line in groups for part in (line, gap)]
 
 
@@ -107,24 +109,24 @@ def _edges(frame: Frame, weight: str) -> list[float]:
 def _landscape(
     frame: Frame, rows: pd.DataFrame, quantity: str, *, bar: dict[str, Any], legend: bool
 ) -> list[go.Heatmap | go.Scatter]:
-    """A quantity over (log β2, log β1) with its best model, the β-VAEs and the VAE."""
+    """A quantity, meaned over seeds, over (log β2, log β1) with its best setting, the β-VAEs and the VAE."""
     shown = measured(rows, quantity)
     if shown.empty:
         return []
-    table = frame.trials.pivot_table(index=BETA1, columns=BETA2, values=quantity, dropna=False)
-    hover = f"{TASKS[quantity]}: %{{z:.4g}}<br>log₁₀ β₂ = %{{x:.2g}}, log₁₀ β₁ = %{{y:.2g}}<extra></extra>"
-    heat = go.Heatmap(z=table, x=np.log10(table.columns), y=np.log10(table.index), colorscale=SEQUENTIAL, colorbar=bar)
-    winner = best(frame, shown, quantity)
+    means = shown.groupby([BETA1, BETA2])[quantity].mean()
+    beta1, beta2 = (np.unique(frame.trials[weight].to_numpy(np.float64)) for weight in (BETA1, BETA2))
+    table = means.unstack(BETA2).reindex(index=beta1, columns=beta2)
+    heat = go.Heatmap(z=table, x=np.log10(beta2), y=np.log10(beta1), colorscale=SEQUENTIAL, colorbar=bar)
+    hover = f"{TASKS[quantity]}: %{{z:.4g}}<br>β₂ = %{{customdata[0]:.3g}}, β₁ = %{{customdata[1]:.3g}}<extra></extra>"
+    heat.update(customdata=np.dstack(np.meshgrid(beta2, beta1)), hovertemplate=hover)
+    best1, best2 = means.idxmin() if goal(frame, quantity) == "minimise" else means.idxmax()
     diagonal = sorted(shown.loc[shown[BETA2] == shown[BETA1], BETA2])
     lines = {"name": "β-VAEs (β₂ = β₁)", "mode": "lines", "line": BETA_VAE_LINE, "legendgroup": "beta-vae"}
-    cross = {"name": "best model for the task", "mode": "markers", "marker": _BEST, "legendgroup": "best"}
+    cross = {"name": "best for the task", "mode": "markers", "marker": _BEST, "legendgroup": "best"}
     stars = {"name": "VAE (β₂ = β₁ = 1)", "mode": "markers", "marker": VAE, "legendgroup": "vae"}
     marks = [
         go.Scatter(x=np.log10(diagonal), y=np.log10(diagonal), **lines),
         go.Scatter(x=[0.0] if is_vae(shown).any() else [], y=[0.0], **stars),
-        go.Scatter(x=[np.log10(winner[BETA2])], y=[np.log10(winner[BETA1])], **cross),
+        go.Scatter(x=[np.log10(best2)], y=[np.log10(best1)], **cross),
     ]
-    return [
-        heat.update(hovertemplate=hover),
-        *(mark.update(showlegend=legend, hoverinfo="skip", cliponaxis=False) for mark in marks),
-    ]
+    return [heat, *(mark.update(showlegend=legend, hoverinfo="skip", cliponaxis=False) for mark in marks)]

@@ -71,6 +71,11 @@ def goal(frame: Frame, quantity: str) -> Goal:
     return next((each.goal for each in frame.quantities if each.name == quantity), "maximise")
 
 
+def beta_vaes(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Means over seeds of some columns for the β-VAEs (β2 = β1), in the order of β, which is the index."""
+    return rows[rows[BETA2] == rows[BETA1]].groupby(BETA2)[columns].mean()
+
+
 def optima(frame: Frame, rows: pd.DataFrame, quantity: str) -> Hull:
     """The models that are optimal for a given total rate: the hull of the quantity against it, on its better side."""
     return convex_hull(rows, RATE, quantity, side="lower" if goal(frame, quantity) == "minimise" else "upper")
@@ -83,8 +88,8 @@ def best(frame: Frame, rows: pd.DataFrame, quantity: str) -> pd.Series:
 
 
 def baselines(rows: pd.DataFrame, *, x: str, y: str, legend: bool) -> list[go.Scatter]:
-    """The β-VAEs (β2 = β1) as a line in the order of β, and the VAE point."""
-    diagonal = rows[rows[BETA2] == rows[BETA1]].sort_values(BETA2)
+    """The β-VAEs (β2 = β1) as a line in the order of β, through means over seeds, and the VAE point at each seed."""
+    diagonal = beta_vaes(rows, [x, y])
     vae = rows[is_vae(rows)]
     line = go.Scatter(x=diagonal[x], y=diagonal[y], mode="lines+markers", marker=BETA_VAE, line=BETA_VAE_LINE)
     star = go.Scatter(x=vae[x], y=vae[y], mode="markers", marker=VAE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -135,7 +137,7 @@ def test_landscapes_show_the_grid_and_its_best_model(frames: dict[str, Frame]) -
     rows = frames["digits/hvae"].trials
     figure = figures.surface(frames)
     heats = [trace for trace in figure.plot.data if isinstance(trace, go.Heatmap)]
-    crosses = named(figure, "best model for the task")
+    crosses = named(figure, "best for the task")
     assert len(heats) == len(crosses) == 4
     psnr = rows.pivot(index=BETA1, columns=BETA2, values="psnr")
     np.testing.assert_array_equal(heats[0].z, psnr)  # NaN where missing
@@ -144,6 +146,20 @@ def test_landscapes_show_the_grid_and_its_best_model(frames: dict[str, Frame]) -
     assert (crosses[0].x[0], crosses[0].y[0]) == pytest.approx((np.log10(best[BETA2]), np.log10(best[BETA1])))
     (models,) = points(figure)
     np.testing.assert_array_equal(models.z, rows.dropna(subset=["rate"])["accuracy_svm_rbf@z1"])
+
+
+def test_lines_and_landscapes_mean_over_seeds(hvae: Callable[..., Frame]) -> None:
+    one = hvae(SMALL)
+    second = one.trials.assign(seed=1, trial=one.trials["trial"] + "b")
+    moved = [each.name for each in one.quantities]
+    second[moved] = second[moved] + 2.0
+    frame = dataclasses.replace(one, trials=pd.concat([one.trials, second], ignore_index=True))
+    plane, space = figures.rate_rate({"digits/hvae": frame}), figures.surface({"digits/hvae": frame})
+    equal = one.trials[one.trials[BETA2] == one.trials[BETA1]].sort_values(BETA2)
+    np.testing.assert_allclose(named(plane, "β-VAEs (β₂ = β₁)")[0].x, equal["rate_z2"] + 1)
+    heat = next(trace for trace in space.plot.data if isinstance(trace, go.Heatmap))
+    np.testing.assert_allclose(heat.z, one.trials.pivot(index=BETA1, columns=BETA2, values="psnr") + 1)
+    assert len(named(plane, "VAE (β₂ = β₁ = 1)")[0].x) == 2
 
 
 def test_pictures_are_those_stored_for_the_three_models(frames: dict[str, Frame]) -> None:
@@ -163,8 +179,6 @@ def test_pictures_are_those_stored_for_the_three_models(frames: dict[str, Frame]
 
 
 def test_missing_pictures_are_noted(hvae: Callable[..., Frame]) -> None:
-    import dataclasses
-
     frame = hvae(SMALL)
     unsampled = dataclasses.replace(
         frame, arrays=lambda trial, kind: None if kind == "samples" else frame.arrays(trial, kind)
