@@ -78,9 +78,12 @@ class Spec(BaseModel):
             value = getattr(self, name)
             if form == "masked" and name in self._numbers():
                 encoded[name] = len(value) if isinstance(value, tuple) else "number"
-            elif form == "complete" or (form == "masked" and isinstance(value, Spec)):
-                encoded[name] = _plain(value, form)
-            elif value != field.get_default(call_default_factory=True) or _is_revised(value):
+            elif (
+                form == "complete"
+                or (form == "masked" and isinstance(value, Spec))
+                or value != field.get_default(call_default_factory=True)
+                or _is_revised(value)
+            ):
                 encoded[name] = _plain(value, form)
         return encoded
 

@@ -16,7 +16,7 @@ from models.spec import Model
 from studies.trial import Trial
 
 Task = Literal["train", "evaluate"]
-FUSED_WIDTH_CPU = 64  # measured: wider gains little, and a crash would cost more
+FUSED_WIDTH_CPU = 32  # wider packs gain little more, and a crash would cost more
 FUSED_WIDTH_CUDA = 64
 SEQUENTIAL_WIDTH = 4  # members run one after another: a pack only shares its start-up and its commit
 
@@ -71,8 +71,7 @@ def decide(trial: Trial, planned: int, device: str, width: int | None = None) ->
     fused = prefers_fusing(trial.model, device)
     largest = SEQUENTIAL_WIDTH if not fused else FUSED_WIDTH_CPU if device == "cpu" else FUSED_WIDTH_CUDA
     if width is None:
-        packs = -(-planned // largest)
-        width = -(-planned // packs)  # equal packs, so that the last one is not mostly padding
+        width = min(planned, largest)
         source: Literal["rule", "asked"] = "rule"
     else:
         source = "asked"

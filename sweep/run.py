@@ -13,8 +13,8 @@ import torch
 from evaluation.measure import measure
 from evaluation.view import PackView
 from models.training.calibration import trial_steps_per_second
-from models.training.memory import keep_freed_memory
-from models.training.problem import Member, Problem, build_problem
+from models.training.problem import Member, Problem, build_problem, padded
+from models.training.process import prepare
 from models.training.state import PackState
 from models.training.trainer import Path as EnginePath
 from models.training.trainer import train
@@ -53,9 +53,8 @@ def run_pack(task: PackTask) -> PackRecord:
 
 
 def prepare_process(task: PackTask) -> None:
-    """Threads and allocator of this process; raises where the device that the pack was decided for is not here."""
-    keep_freed_memory()
-    torch.set_num_threads(task.decision.threads)
+    """Sets up this process; raises where the device that the pack was decided for is not here."""
+    prepare(task.decision.threads)
     if task.settings.device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("the pack was decided for CUDA, and this worker has no CUDA device")
 
@@ -253,7 +252,7 @@ def build_pack_problem(pack: Pack, device: torch.device) -> Problem:
     """The training problem of a pack: fused packs are padded to their width with copies of the last trial."""
     members = [Member(objective=t.objective, training=t.training, seed=t.seed) for t in pack.trials]
     if pack.decision.path == "fused":
-        members += [members[-1]] * (pack.decision.width - len(members))
+        members = padded(members, pack.decision.width)
     first = pack.trials[0]
     return build_problem(first.data, first.model, members, device)
 

@@ -14,6 +14,9 @@ import pytest
 if TYPE_CHECKING:
     from results.frame import Frame
 
+# What `models.training.process.prepare` sets in a worker, before anything here computes; Ray must ask for no token.
+os.environ.update(MKL_CBWR="AUTO,STRICT", OMP_NUM_THREADS="1", RAY_AUTH_MODE="disabled")
+
 REQUIRE_ALL = os.environ.get("RATESWEEP_REQUIRE_ALL") == "1"  # a skip for a missing program is then a failure
 GRID = tuple(float(f"{value:.9g}") for value in np.logspace(-1, 1, 21))
 CLASSIFIERS = {"logistic": 0.84, "svm_linear": 0.86, "svm_rbf": 0.95, "knn": 0.93}  # accuracy at much information

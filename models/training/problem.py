@@ -21,6 +21,8 @@ from models.training.optimisers import Stepper
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 CURVE_POINTS = 200
+VECTOR = 32  # float32 numbers that an unrolled AVX-512 loop takes at a time; others divide it
+SCALAR_WIDTH = 8  # float64 numbers that an unrolled AVX2 loop takes at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,19 @@ class Problem:
     def initial_objective(self) -> dict[str, Tensor]:
         state = self.objective.init(self.dtype, self.device)
         return {name: value.expand(self.slots, *value.shape).clone() for name, value in state.items()}
+
+
+def padded(members: list[Member], width: int) -> list[Member]:
+    """The members of a fused pack of this width, filled up with copies of the last.
+
+    An elementwise kernel runs over a whole (K, …) tensor in vectors, and does the numbers left over at its end one by
+    one, where exp or log may differ in the last bit. So that a trial's bits do not depend on its slot, either no slot
+    reaches the leftover (K a multiple of 32, the most numbers that a kernel takes at a time), or batches are multiples
+    of 32 and K is so small that tensors of one number a slot are all leftover.
+    """
+    small = width < SCALAR_WIDTH and members[0].training.batch_size % VECTOR == 0
+    slots = width if small else -(-width // VECTOR) * VECTOR
+    return members + [members[-1]] * (slots - len(members))
 
 
 def numbers(kinds: list[Kind], dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:

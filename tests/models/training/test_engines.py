@@ -15,13 +15,15 @@ from models.kinds import (
     Binomial,
     ConvolutionalDecoder,
     ConvolutionalEncoder,
+    DenseDecoder,
+    DenseEncoder,
     Digits,
     FlatModel,
     HierarchicalModel,
     Training,
 )
 from models.spec import Model, Objective, Optimiser
-from models.training.problem import Member, Problem, build_problem
+from models.training.problem import Member, Problem, build_problem, padded
 from models.training.state import PackState
 from models.training.trainer import train
 
@@ -73,6 +75,28 @@ def test_a_trial_does_not_know_its_slot_or_its_neighbours(width: int) -> None:
         company = [member((0.1 * k + 0.1, 10.0 / (k + 1)), seed=k, rate=1e-3 * (k + 1)) for k in range(width)]
         company[slot] = subject
         assert torch.equal(rows(company)[slot], alone)
+
+
+@pytest.mark.parametrize(("width", "batch"), [(5, 32), (5, 7), (13, 32)])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_nor_does_it_at_odd_shapes(width: int, batch: int, precision: str) -> None:
+    """Latents of 5 and 3, layers of 33 and 13: nothing ends where a vector or a cache line ends."""
+    odd = HierarchicalModel(
+        latents=(5, 3),
+        encoder=DenseEncoder(widths=(33,), activation="tanh"),
+        conditional=(13,),
+        decoder=DenseDecoder(widths=(33,), activation="elu"),
+        likelihood=Binomial(total=16),
+    )
+
+    def of(seed: int) -> Member:
+        training = Training(steps=20, batch_size=batch, optimiser=Adam(learning_rate=3e-3), precision=precision)  # type: ignore[arg-type]
+        return Member(objective=BetaObjective(beta=(0.3, 2.0)), training=training, seed=seed)
+
+    company = padded([of(seed) for seed in range(width)], width)
+    forwards = rows(company, model=odd)[:width]
+    backwards = rows(padded([of(seed) for seed in reversed(range(width))], width), model=odd)[:width]
+    assert torch.equal(forwards, backwards.flip(0))
 
 
 @pytest.mark.parametrize("model", [HIERARCHICAL, CONVOLUTIONAL], ids=["dense", "convolutional"])

@@ -1,0 +1,53 @@
+# Every target sets up what it needs in .venv; nothing else is touched.
+#   make demo        run both digits studies and open their report (run-time packages only)
+#   make test        the fast tests, as a user or CI runs them first
+#   make test-slow   browser, LaTeX, killed processes; a missing program is a failure
+#   make check       lint, types and the fast tests, for every edit
+#   make bench       the numbers of BENCHMARKS.md
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-slow check bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@grep -E '^#  ' Makefile | sed 's/^# *//'
+
+.venv: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ratesweep needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) --editable .
+	@touch $@
+
+.venv/ready-test: .venv/ready
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+demo: .venv/ready
+	$(BIN)/sweep launch digits --store runs
+	$(BIN)/sweep tables digits --store runs --out out/digits
+	$(BIN)/sweep report digits --store runs --out out/digits
+
+test: .venv/ready-test
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: .venv/ready-test
+	RATESWEEP_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -m slow
+
+check: .venv/ready-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not slow" -x
+
+bench: .venv/ready-test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

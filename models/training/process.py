@@ -1,0 +1,42 @@
+"""The process that trains: its threads, its matrix products and its memory, set before it computes anything."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+import torch
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # names and values of mallopt(3)
+
+
+def prepare(threads: int) -> None:
+    """Threads, reproducible products and tuned memory; call it before the first matrix product."""
+    fix_products()
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+
+
+def fix_products() -> None:
+    """Makes MKL's products independent of where their operands lie, and so of a trial's slot.
+
+    Without this, the product of small odd shapes takes another path, with another last bit, where an operand does not
+    start at a multiple of 64 bytes. It costs about 5 % of a step of small dense networks. MKL reads the setting at its
+    first product.
+    """
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+
+
+def keep_freed_memory() -> bool:
+    """Keeps freed activations instead of returning them to the kernel; False where the allocator is not glibc's.
+
+    glibc's malloc maps every block above 128 kB afresh and unmaps it when it is freed, so each step of training pays
+    for the page faults of all its activations again. The price is that resident memory stays at its high-water mark.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL("libc.so.6")
+    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 * 2**20))
+    applied = [libc.mallopt(name, value) for name, value in settings]  # each of them, not only up to a failure
+    return all(applied)
