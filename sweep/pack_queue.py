@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from studies.trial import Trial
 from sweep.failures import Blame
@@ -119,6 +119,11 @@ class PackQueue:
                 self.counts.packs_done += 1
             self.counts.packs += max(0, len(again) - 1)
             self._waiting.extendleft(Job(pack=part, make_task=job.make_task) for part in reversed(again))
+
+    def snapshot(self) -> Counts:
+        """How far the launch is now, as a copy that no worker changes."""
+        with self._lock:
+            return replace(self.counts, statuses=dict(self.counts.statuses))
 
     def running(self) -> list[Pack]:
         with self._lock:
