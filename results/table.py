@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,7 +43,8 @@ class Cell:
     mean, std: over `n` of `planned` trials, std with ddof = 1, NaN where there is none; in the column's unit.
     mark: 'bold' as the caption explains it; p_value: of the test behind the mark, corrected, NaN where there is none.
     published, verdict: the number of a paper, and how ours compares with it.
-    trials: ids of the trials behind the number; note: shown as a footnote; digits: decimals shown.
+    trials: ids of the trials behind the number, and values: theirs in the same order, where they are known.
+    note: shown as a footnote; digits: decimals shown.
     text: shown in place of the number, in a column of words.
     """
 
@@ -56,6 +57,7 @@ class Cell:
     published: Published | None = None
     verdict: str = ""
     trials: tuple[str, ...] = ()
+    values: tuple[float, ...] = ()
     note: str = ""
     digits: int = 2
     text: str = ""
@@ -65,6 +67,8 @@ class Cell:
             raise ValueError(f"a cell has between 0 and all of its {self.planned} planned trials, not {self.n}")
         if math.isnan(self.mean) and self.n and not self.text:
             raise ValueError(f"a cell of {self.n} trials has a mean")
+        if self.values and len(self.values) != len(self.trials):
+            raise ValueError(f"a cell has one value for each of its {len(self.trials)} trials, not {len(self.values)}")
 
     @property
     def missing(self) -> bool:
@@ -134,8 +138,14 @@ class Table:
 
         Raises NoSuchCell with the nearest name.
         """
+        at_row, at_column = self.headings(row, column)
+        return self.cells[at_row.name, at_column.name]
+
+    def headings(self, row: str, column: str) -> tuple[Heading, Heading]:
+        """The row and the column that `cell` finds."""
         at_row = _find(self.rows, row, f"table {self.name} has no row")
-        return self.cells[at_row, _find(self.columns, column, f"table {self.name} has no column")]
+        at_column = _find(self.columns, column, f"table {self.name} has no column")
+        return at_row, at_column
 
     @property
     def legend(self) -> str:
@@ -179,8 +189,17 @@ def summarise(rows: pd.DataFrame, column: str, *, digits: int = 2) -> Cell:
     if column not in rows.columns:
         return Cell(planned=len(rows), digits=digits)
     present = rows[rows[column].notna()]
-    mean, std = mean_and_std(present[column].to_numpy(np.float64))
-    return Cell(mean=mean, std=std, n=len(present), planned=len(rows), trials=tuple(present["trial"]), digits=digits)
+    values = present[column].to_numpy(np.float64)
+    mean, std = mean_and_std(values)
+    return Cell(
+        mean=mean,
+        std=std,
+        n=len(present),
+        planned=len(rows),
+        trials=tuple(present["trial"]),
+        values=tuple(values.tolist()),
+        digits=digits,
+    )
 
 
 def coverage(frame: Frame, columns: Sequence[str]) -> tuple[int, int]:
@@ -197,18 +216,18 @@ def describe_status(frame: Frame) -> tuple[str, ...]:
     return (f"{frame.study}: {counts}.",) if counts.completed < counts.planned else ()
 
 
-def _find(headings: Iterable[Heading], word: str, complaint: str) -> str:
-    spellings = [(heading.label, heading.name) for heading in headings]
-    names = [name for _, name in spellings]
-    known = {label: name for label, name in spellings if label} | {name: name for name in names}
+def _find(headings: Sequence[Heading], word: str, complaint: str) -> Heading:
+    known = {heading.label: heading for heading in headings if heading.label}
+    known |= {heading.name: heading for heading in headings}
     if word in known:
         return known[word]
-    plain = {_plain(spelling): name for spelling, name in known.items()}
+    plain = {_plain(spelling): heading for spelling, heading in known.items()}
     if _plain(word) in plain:
         return plain[_plain(word)]
     close = difflib.get_close_matches(_plain(word), plain, n=3, cutoff=0.5)
+    names = [heading.name for heading in headings]
     if close:
-        hint = f"did you mean {' or '.join(dict.fromkeys(plain[match] for match in close))}?"
+        hint = f"did you mean {' or '.join(dict.fromkeys(plain[match].name for match in close))}?"
     else:
         hint = f"there are {', '.join(names)}" if names else "it has none"
     raise NoSuchCell(f"{complaint} {word!r}; {hint}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,11 @@ SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH = 40
 SHOWN_MATCHES = 5
 PROVENANCE = (
-    "code", "packages", "source", "host", "process", "device", "precision", "path", "width", "threads", "slot", "pack",
-    "launch", "started", "finished", "train_seconds", "evaluate_seconds", "weights",
+    "code", "source", "host", "process", "device", "precision", "path", "width", "threads", "slot", "pack",
+    "launch", "started", "finished", "train_seconds", "evaluate_seconds", "weights", "packages",
+)  # fmt: skip
+VALUE = (
+    "quantity", "version", "value", "standard_error", "unit", "goal", "weights", "prerequisite", "code", "evaluated",
 )  # fmt: skip
 ATTEMPT = ("attempt", "status", "reason", "step", "started", "finished", "host", "launch", "code")
 
@@ -45,9 +48,7 @@ class TrialRecord:
         return {
             **{name: self.row[name] for name in ("trial", "setting", "seed", "status", "reason", "step", "attempt")},
             "specification": dict(self.specification),
-            "quantities": [
-                {name: _json(row[name]) for name in _VALUE_COLUMNS} for row in self.quantities
-            ],
+            "quantities": [{name: _json(row[name]) for name in VALUE} for row in self.quantities],
             "arrays": {name: list(shape) for name, shape in self.arrays.items()},
             "curves": {
                 name: {"step": steps.tolist(), "value": [_json(value) for value in values.tolist()]}
@@ -71,19 +72,21 @@ class TrialRecord:
         row = self.row
         yield f"trial {row['trial']}   setting {row['setting']}   seed {row['seed']}"
         yield f"{row['status']} at step {row['step']}" + (f": {row['reason']}" if row["reason"] else "")
-        yield from _section("specification", _tree(self.specification))
+        yield from _section("specification", _aligned(_tree(self.specification)))
         yield from _section("quantities", self._values() or ["none stored"])
         if self.arrays:
             shapes = {name: " × ".join(map(str, shape)) for name, shape in self.arrays.items()}
-            yield from _section("pictures and codes", _aligned(shapes))
+            yield from _section("pictures and codes", _aligned(shapes.items()))
         yield from _section("curves", self._curves() or ["none stored"])
         yield from _section("provenance", _aligned(self._provenance()))
         if row["traceback"]:
             yield from _section("error", row["traceback"].rstrip().splitlines())
-        yield from _section(f"attempts ({len(self.attempts)})", [_attempt(one, row["attempt"]) for one in self.attempts])
+        yield from _section(
+            f"attempts ({len(self.attempts)})", [_attempt(one, row["attempt"]) for one in self.attempts]
+        )
 
     def _values(self) -> list[str]:
-        values = {}
+        values = []
         for row in self.quantities:
             error = row["standard_error"]
             spread = "" if error is None or math.isnan(error) else f" ± {error:.2g}"
@@ -91,26 +94,21 @@ class TrialRecord:
             extra = [f"v{row['version']}"] if row["version"] != 1 else []
             extra += [f"{row['weights']} weights"] if row["weights"] not in (None, "last") else []
             extra += [f"by {row['prerequisite']}"] if row["prerequisite"] else []
-            values[_distinct(row["quantity"], values)] = told + (f"  ({', '.join(extra)})" if extra else "")
+            values.append((row["quantity"], told + (f"  ({', '.join(extra)})" if extra else "")))
         return _aligned(values)
 
     def _curves(self) -> list[str]:
-        told = {}
+        told = []
         for name, (steps, values) in self.curves.items():
             if len(values):
-                ends = f"{values[0]:>10.4g} → {values[-1]:<10.4g}"
-                told[name] = f"{ends} {sparkline(values)}  to step {steps[-1]}, {len(values)} points"
+                ends = f"{values[0]:>8.4g} → {values[-1]:<8.4g}"
+                told.append((name, f"{ends} {sparkline(values)}  to step {steps[-1]}"))
         return _aligned(told)
 
-    def _provenance(self) -> dict[str, str]:
-        told = {name: _plain(self.row[name]) for name in PROVENANCE if self.row[name] is not None}
-        told["packages"] = ", ".join(f"{name} {version}" for name, version in self.packages.items())
-        return told
-
-
-_VALUE_COLUMNS = (
-    "quantity", "version", "value", "standard_error", "unit", "goal", "weights", "prerequisite", "code", "evaluated",
-)  # fmt: skip
+    def _provenance(self) -> list[tuple[str, str]]:
+        packages = ", ".join(f"{name} {version}" for name, version in self.packages.items())
+        known = dict(self.row) | {"packages": packages}
+        return [(name, _plain(known[name])) for name in PROVENANCE if known[name] is not None]
 
 
 def resolve(store: ResultStore, prefix: str) -> str:
@@ -140,7 +138,7 @@ def read_trial(store: ResultStore, prefix: str) -> TrialRecord:
     arrays = {}
     for table in ("images", "codes"):
         for row in store.winning(table, ["name", "version", "shape"], [trial], winners=winner).to_pylist():
-            arrays[_distinct(row["name"], arrays)] = row["shape"]
+            arrays[row["name"] if row["version"] == 1 else f"{row['name']}@v{row['version']}"] = row["shape"]
     row = winner.to_pylist()[0]
     return TrialRecord(
         row=row,
@@ -171,38 +169,21 @@ def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
         yield f"  {line}"
 
 
-def _aligned(values: Mapping[str, str]) -> list[str]:
-    width = max(map(len, values), default=0)
-    return [f"{name.ljust(width)}  {value}" for name, value in values.items()]
+def _aligned(values: Iterable[tuple[str, str]]) -> list[str]:
+    rows = list(values)
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"{name.ljust(width)}  {value}".rstrip() for name, value in rows]
 
 
-def _tree(specification: Mapping[str, Any]) -> list[str]:
-    """A specification with its parts indented, the kind of each beside its name."""
-    flat: dict[str, str] = {}
-    _flatten(specification, "", flat)
-    return _aligned(flat)
-
-
-def _flatten(part: Mapping[str, Any], indent: str, flat: dict[str, str]) -> None:
+def _tree(part: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
+    """The fields of a specification, those of its parts indented, the kind of a part beside its name."""
     for name, value in part.items():
-        if name in ("kind", "revision"):
-            continue
         if isinstance(value, Mapping):
             revision = f" (revision {value['revision']})" if "revision" in value else ""
-            flat[f"{indent}{name}"] = str(value.get("kind", "")) + revision
-            _flatten(value, indent + "  ", flat)
-        else:
-            # Equal names in sibling parts stand on lines of their own.
-            flat[_distinct(f"{indent}{name}", flat)] = (
-                ", ".join(map(_plain, value)) if isinstance(value, list) else _plain(value)
-            )
-
-
-def _distinct(name: str, taken: Mapping[str, object]) -> str:
-    """`name`, with trailing spaces where it is taken: rows of two versions are printed under one name."""
-    while name in taken:
-        name += " "
-    return name
+            yield f"{indent}{name}", f"{value.get('kind', '')}{revision}"
+            yield from _tree(value, indent + "  ")
+        elif name not in ("kind", "revision"):
+            yield f"{indent}{name}", ", ".join(map(_plain, value)) if isinstance(value, list) else _plain(value)
 
 
 def _attempt(row: Mapping[str, Any], counts: str) -> str:
