@@ -22,8 +22,8 @@ from sweep.pack import Decision, decide, group
 class StudyPlan:
     """The trials of one study by what the store has of them: trials = finished + failed + pending.
 
-    retried: failed trials that this launch does again (they count as pending). unevaluated: finished trials that lack
-    quantities of the study, by trial id.
+    retried: failed trials that this launch does again (they count as pending). unevaluated: completed trials that lack
+    quantities of the study and whose weights are kept, by trial id; weightless: how many lack some and have no weights.
     """
 
     study: Study
@@ -32,6 +32,7 @@ class StudyPlan:
     pending: tuple[Trial, ...]
     unevaluated: Mapping[str, tuple[Quantity, ...]]
     retried: int = 0
+    weightless: int = 0
 
     @property
     def trials(self) -> int:
@@ -66,13 +67,16 @@ def plan_study(
     completed = [trial.id for trial in finished if status[trial.id][0] == "completed"]
     wanted = tuple(one for one in study.quantities if not quantities or one.name in quantities)
     lacking = {} if store is None else _lacking(store, completed, wanted, force)
+    kept = store.weighted() if store is not None and lacking else frozenset()
+    unevaluated = {trial: quantities for trial, quantities in lacking.items() if trial in kept}
     return StudyPlan(
         study=study,
         finished=tuple(finished),
         failed=tuple(failed),
         pending=tuple(pending),
-        unevaluated=lacking,
+        unevaluated=unevaluated,
         retried=retried,
+        weightless=len(lacking) - len(unevaluated),
     )
 
 
@@ -89,7 +93,7 @@ def _retries(status: str, reason: str, retry: Collection[str]) -> bool:
 def _lacking(
     store: ResultStore, completed: list[str], wanted: tuple[Quantity, ...], force: bool
 ) -> dict[str, tuple[Quantity, ...]]:
-    """The quantities that each completed trial lacks, only for trials that lack some and whose weights are kept."""
+    """The quantities that each completed trial lacks, only for trials that lack some."""
     if not completed or not wanted:
         return {}
     if force:

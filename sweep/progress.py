@@ -1,4 +1,4 @@
-"""Progress: how far a launch is, shown while it runs: one refreshed line on a terminal, now and then a line elsewhere."""
+"""Progress: how far a launch is, shown while it runs: a refreshed line on a terminal, now and then a line elsewhere."""
 
 from __future__ import annotations
 
@@ -194,4 +194,5 @@ def watch(queue: PackQueue, store: ResultStore, stream: TextIO) -> Iterator[None
         if display.terminal:
             display.write(ERASE)
         if ended:
-            display.write(last_line(progress.look()) + "\n")
+            with contextlib.suppress(StoreError):
+                display.write(last_line(progress.look()) + "\n")

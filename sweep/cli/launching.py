@@ -1,9 +1,225 @@
-"""Verbs that are being written."""
+"""`sweep launch` and `sweep evaluate`: the verbs that compute."""
 
 from __future__ import annotations
 
-from sweep.cli.options import Parser, Verbs
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from sweep.cli import options, summary, work
+from sweep.cli.options import Parser, UsageError, Verbs
+
+if TYPE_CHECKING:
+    from results.store import ResultStore
+    from studies.catalogue import Entry
+    from sweep.executor import Executor
+    from sweep.launch import Options
+    from sweep.pack_queue import PackQueue
+    from sweep.plan import StudyPlan
 
 
 def add(verbs: Verbs[Parser]) -> None:
-    """Declares none yet."""
+    """Declares launch and evaluate."""
+    launch = options.verb(
+        verbs,
+        "launch",
+        launch_studies,
+        help="train and evaluate what is pending",
+        description="Trains and evaluates the trials that are not in the store yet, on all cores or GPUs of this "
+        "machine or on a Ray cluster. The same command again resumes: it does what is still missing, and goes on "
+        "inside a pack where a checkpoint was left. Ctrl-C or SIGTERM stop it cleanly. Exit codes: 0 all finished, 3 "
+        "some trials failed, 75 interrupted and resumable, 2 bad input.",
+        example="sweep launch digits@small\nsweep launch digits/hvae --seeds 3 --store /data/runs\n"
+        "sweep launch path/to/file.py:my_study --executor local",
+    )
+    options.add_names(launch)
+    options.add_store(launch)
+    options.add_selection(launch)
+    work.add_work(launch)
+    launch.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="measure how the trials are best packed on this machine, where the store has no decision yet",
+    )
+    launch.add_argument(
+        "--checkpoint-seconds",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="a pack that trains longer than this saves a checkpoint, and another after as long again (default: 60)",
+    )
+    _add_executor(launch)
+    evaluate = options.verb(
+        verbs,
+        "evaluate",
+        evaluate_studies,
+        help="measure what finished trials lack, without training",
+        description="Measures, from stored weights and without training, the quantities of the studies that finished "
+        "trials lack: new ones, or new versions of old ones. What is measured is added; nothing is replaced.",
+        example="sweep evaluate digits/hvae\nsweep evaluate digits --quantity psnr --force",
+    )
+    options.add_names(evaluate)
+    options.add_store(evaluate)
+    options.add_selection(evaluate)
+    evaluate.add_argument(
+        "--quantity",
+        action="append",
+        default=[],
+        metavar="QUANTITY",
+        help="only this quantity; may be given again (default: all of the studies)",
+    )
+    evaluate.add_argument("--force", action="store_true", help="measure again what has been measured")
+    evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to evaluate")
+    _add_executor(evaluate)
+
+
+def _add_executor(parser: Parser) -> None:
+    parser.add_argument(
+        "--executor",
+        choices=("ray", "local"),
+        default="ray",
+        help="ray (the default): by Ray Tune, on all cores and GPUs; local: in this process, one pack after another",
+    )
+    parser.add_argument(
+        "--address", metavar="ADDR", help="the Ray cluster to use, host:port (default: one started here, and stopped)"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of seconds above 0, not {text!r}")
+    return value
+
+
+def launch_studies(namespace: argparse.Namespace) -> int:
+    """The verb `launch`."""
+    from sweep.launch import Options
+
+    if namespace.calibrate and namespace.pack is not None:
+        raise UsageError("--pack W sets the width that --calibrate would measure; give one of them")
+    with _stopping_on_sigterm():
+        entries = options.entries(namespace)
+        device = work.device_of(namespace)
+        store = options.open_store_for_writing(namespace)
+        chosen = Options(
+            device=device,
+            width=namespace.pack,
+            retry=work.retried(namespace, entries, store),
+            calibrate=namespace.calibrate,
+            checkpoint_seconds=namespace.checkpoint_seconds,
+        )
+        return _launch(namespace, entries, store, chosen)
+
+
+def evaluate_studies(namespace: argparse.Namespace) -> int:
+    """The verb `evaluate`."""
+    from sweep.launch import Options
+
+    with _stopping_on_sigterm():
+        entries = options.entries(namespace)
+        _check_quantities(namespace.quantity, entries)
+        device = work.device_of(namespace)
+        options.open_existing_store(namespace)  # there is nothing to evaluate in a store that would be made now
+        store = options.open_store_for_writing(namespace)
+        chosen = Options(device=device, train=False, quantities=tuple(namespace.quantity), force=namespace.force)
+        return _launch(namespace, entries, store, chosen)
+
+
+def _check_quantities(names: Sequence[str], entries: Sequence[Entry]) -> None:
+    from models.spec import nearest
+
+    known = {quantity.name for entry in entries for quantity in entry.study.quantities}
+    for name in names:
+        if name not in known:
+            studies = ", ".join(entry.study.name for entry in entries)
+            raise UsageError(f"no quantity {name!r} in {studies}; {nearest(name, known)}")
+
+
+def _launch(namespace: argparse.Namespace, entries: Sequence[Entry], store: ResultStore, chosen: Options) -> int:
+    from results.files import StoreError
+    from sweep.cli.standing import live_launches
+    from sweep.launch import Launch
+    from sweep.progress import watch
+
+    launch = Launch(entries, store, chosen)
+    options.note_damaged(store)
+    for plan in launch.plans:
+        print(_plan_line(plan, chosen))
+    if not launch.pending and not launch.to_evaluate:
+        return summary.nothing_to_do(launch, namespace)
+    for other in live_launches(store).values():
+        where = f"process {other.get('process')} on {other.get('host')}"
+        print(f"sweep: note: another launch is at work on this store ({where}); both may do the same", file=sys.stderr)
+    executor = _executor(namespace)
+    sys.stdout.flush()
+    begun: list[bool] = []
+
+    @contextlib.contextmanager
+    def shown(queue: PackQueue) -> Iterator[None]:
+        begun.append(True)
+        with watch(queue, store, sys.stderr):
+            yield
+
+    try:
+        outcome = launch.run(executor, shown)
+    except StoreError as error:
+        if not begun:
+            raise
+        print(f"sweep: error: stopped: {launch.queue.fault or error}", file=sys.stderr)
+        return summary.INTERRUPTED
+    return summary.summarise(launch, outcome, namespace)
+
+
+def _plan_line(plan: StudyPlan, chosen: Options) -> str:
+    counts = [f"{len(plan.finished):,} finished"]
+    if plan.failed:
+        counts.append(f"{len(plan.failed):,} failed")
+    counts.append(f"{len(plan.pending):,} pending")
+    if plan.retried:
+        counts[-1] += f" ({plan.retried:,} failed before)"
+    if plan.unevaluated:
+        counts.append(f"{len(plan.unevaluated):,} to evaluate")
+    reduced = f" ({plan.study.reduced})" if plan.study.reduced else ""
+    return f"{plan.study.name}{reduced}: {work.enumeration(plan)}: {', '.join(counts)}"
+
+
+def _executor(namespace: argparse.Namespace) -> Executor:
+    if namespace.executor == "local":
+        if namespace.address:
+            raise UsageError("--address names a Ray cluster, and --executor local uses none")
+        from sweep.local_executor import LocalExecutor
+
+        return LocalExecutor()
+    from sweep.executor import ExecutorError
+
+    try:
+        from sweep.ray_executor import RayExecutor
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "ray":
+            raise
+        raise ExecutorError(
+            "Ray is not installed; install ray[tune], or run in this process: --executor local"
+        ) from None
+    executor: Executor = RayExecutor(address=namespace.address)
+    return executor
+
+
+@contextlib.contextmanager
+def _stopping_on_sigterm() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does; while packs run, the launch has its own, gentler answer to both."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

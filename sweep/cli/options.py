@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that raises `UsageError` where the standard one prints its usage and exits."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
+        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 Verbs = argparse._SubParsersAction  # the type of what `add_subparsers` gives has no public name
@@ -144,6 +144,24 @@ def open_existing_store(namespace: argparse.Namespace) -> ResultStore:
     from results.store import ResultStore
 
     return ResultStore.open(store_path(namespace))
+
+
+def open_store_if_any(namespace: argparse.Namespace) -> ResultStore | None:
+    """The store, for reading; None where the folder is not there or empty. Raises StoreError for anything else."""
+    try:
+        if not os.listdir(store_path(namespace).expanduser()):
+            return None
+    except FileNotFoundError:
+        return None
+    except OSError:
+        pass  # a file, or not to be read: opening says so
+    return open_existing_store(namespace)
+
+
+def note_damaged(store: ResultStore) -> None:
+    """Says on stderr which files of the store the readings so far had to skip."""
+    for name, fault in sorted(store.damaged.items()):
+        print(f"sweep: note: a damaged file is skipped: {store.root / name}: {fault}", file=sys.stderr)
 
 
 def open_store_for_writing(namespace: argparse.Namespace) -> ResultStore:

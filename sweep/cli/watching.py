@@ -1,9 +1,174 @@
-"""Verbs that are being written."""
+"""`sweep status`: how far studies are, who is at work, what failed and what is damaged."""
 
 from __future__ import annotations
 
-from sweep.cli.options import Parser, Verbs
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sweep.cli import options, work
+from sweep.cli.options import Parser, UsageError, Verbs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from results.store import ResultStore
+    from studies.catalogue import Entry
+
+WATCH_SECONDS = 2.0
+SHOWN_PACKS = 8  # a cluster has hundreds
 
 
 def add(verbs: Verbs[Parser]) -> None:
-    """Declares none yet."""
+    """Declares status."""
+    status = options.verb(
+        verbs,
+        "status",
+        show_status,
+        help="what is done, running, failed and missing",
+        description="Says of each study how many trials are done, running, failed and missing. Failures are grouped by "
+        "their reason, each with the region of the grid that they share and one trial to look at. Damaged files of the "
+        "store are named. Reads the store only, also while a launch writes into it.",
+        example="sweep status digits/hvae\nsweep status digits --watch\nsweep status digits/hvae --json",
+    )
+    options.add_names(status)
+    options.add_store(status)
+    options.add_selection(status)
+    options.add_json(status)
+    status.add_argument("--watch", action="store_true", help="refresh until all is done; Ctrl-C ends it")
+
+
+def show_status(namespace: argparse.Namespace) -> int:
+    """The verb `status`."""
+    if namespace.json and namespace.watch:
+        raise UsageError("--watch is for eyes and --json for scripts; give one of them")
+    entries = options.entries(namespace)
+    store = options.open_existing_store(namespace)
+    if namespace.watch:
+        return _watch(entries, store)
+    records = status_records(entries, store)
+    if namespace.json:
+        options.print_json(records[0] if len(records) == 1 else records)
+    else:
+        print("\n".join(_lines(records)))
+    return 0
+
+
+def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[str, Any]]:
+    """What `status --json` prints, a record a study."""
+    from sweep.cli.standing import failure_records, live_launches, running_packs, standing
+
+    alive = live_launches(store)
+    packs = running_packs(store, alive)
+    running = {trial for pack in packs for trial in pack.get("pack", ())}
+    records = []
+    for entry in entries:
+        found = standing(entry.study, store, running)
+        planned = {trial.id for trial in entry.study.trials()}
+        records.append(
+            {
+                "study": found.study,
+                "reduced": found.reduced,
+                "trials": found.trials,
+                "done": found.done,
+                "completed": found.completed,
+                "diverged": found.diverged,
+                "running": found.running,
+                "failed": found.failed,
+                "missing": found.missing,
+                "to_evaluate": found.unevaluated,
+                "failures": failure_records(found.failures),
+                "divergences": failure_records(found.divergences),
+                "packs": [_pack_record(pack) for pack in packs if planned.intersection(pack.get("pack", ()))],
+                "launches": [alive[launch] for launch in sorted(alive)],
+            }
+        )
+    _read_the_rest(store)
+    for record in records:
+        record["damaged"] = dict(sorted(store.damaged.items()))
+        record["store"] = str(store.root)
+    return records
+
+
+def _read_the_rest(store: ResultStore) -> None:
+    """Reads the tables that a standing does not need, so that damaged files of these are found too."""
+    store.measured()
+    store.scan("curves", ["trial"])
+    store.scan("launches", ["launch"])
+    store.decisions()
+
+
+def _pack_record(pack: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("id", "launch", "process", "phase", "step", "steps", "trial", "done", "at")
+    return {name: pack.get(name) for name in names} | {"trials": len(pack.get("pack", ()))}
+
+
+def _lines(records: Sequence[dict[str, Any]]) -> list[str]:
+    lines = []
+    for record in records:
+        lines += _study_lines(record)
+    last = records[-1]
+    for launch in last["launches"]:
+        lines.append(f"at work: process {launch.get('process')} on {launch.get('host')} (launch {launch['launch']})")
+    for name, fault in last["damaged"].items():
+        lines.append(f"damaged, and skipped: {last['store']}/{name}: {fault}")
+    return lines
+
+
+def _study_lines(record: Mapping[str, Any]) -> list[str]:
+    from sweep.cli.standing import failure_lines
+    from sweep.failures import FailureGroup
+
+    name = record["study"] + (f" ({record['reduced']})" if record["reduced"] else "")
+    lines = [f"{name}: {record['done']:,} of {work.counted(record['trials'], 'trial')} done"]
+    lines += [
+        f"  {state:9} {record[state]:,}" for state in ("diverged", "running", "failed", "missing") if record[state]
+    ]
+    for key in ("failures", "divergences"):
+        groups = [FailureGroup(**group) for group in record[key]]
+        if groups:
+            lines.append(f"  {'failed' if key == 'failures' else 'diverged'}:")
+            lines += failure_lines(groups, "    ")
+    if record["to_evaluate"]:
+        lines.append(f"  {record['to_evaluate']:,} of the completed trials lack quantities (sweep evaluate)")
+    if record["packs"]:
+        lines.append("  running packs:")
+        lines += [f"    {_pack_line(pack)}" for pack in record["packs"][:SHOWN_PACKS]]
+    if len(record["packs"]) > SHOWN_PACKS:
+        lines.append(f"    and {len(record['packs']) - SHOWN_PACKS:,} more")
+    return lines
+
+
+def _pack_line(pack: Mapping[str, Any]) -> str:
+    size = work.counted(pack["trials"], "trial")
+    if pack["phase"] == "train":
+        return f"{pack['id']}: {size}, step {pack['step']:,} of {pack['steps']:,}"
+    if pack["phase"] == "evaluate":
+        return f"{pack['id']}: {size}, evaluating the {pack['done'] + 1:,}."
+    return f"{pack['id']}: {size}"
+
+
+def _watch(entries: Sequence[Entry], store: ResultStore) -> int:
+    """Shows the status again and again: in place on a terminal, elsewhere whenever it has changed."""
+    terminal = sys.stdout.isatty()
+    before: list[str] = []
+    try:
+        while True:
+            records = status_records(entries, store)
+            lines = _lines(records)
+            if terminal:
+                columns, height = shutil.get_terminal_size()
+                lines = [line[: columns - 1] for line in lines][: height - 1]
+                up = f"\x1b[{len(before)}F\x1b[J" if before else ""
+                print(up + "\n".join(lines), flush=True)
+            elif lines != before:
+                print("\n".join(lines), flush=True)
+            before = lines
+            if not any(record["running"] or record["missing"] for record in records):
+                return 0
+            time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        return 0

@@ -1,0 +1,103 @@
+"""How `launch` and `evaluate` end: what came out, where it is, and what to do next."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from sweep.cli import work
+
+if TYPE_CHECKING:
+    from sweep.launch import Launch, Outcome
+
+INTERRUPTED = 75
+SOME_FAILED = 3
+
+
+def nothing_to_do(launch: Launch, namespace: argparse.Namespace) -> int:
+    """Says why a launch has nothing to do; returns the exit code."""
+    failed = sum(len(plan.failed) for plan in launch.plans)
+    if not launch.options.train:
+        print("nothing to do: no finished trial with weights lacks a quantity")
+        return 0
+    if failed:
+        print(f"nothing to do: {work.counted(failed, 'trial')} failed, and --retry-failed was not given")
+        _print_failures(launch)
+        return SOME_FAILED
+    print("nothing to do: all trials are finished")
+    print(f"next: {_command('report', namespace)}")
+    return 0
+
+
+def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -> int:
+    """Says what came out of a launch; returns the exit code."""
+    code = outcome.exit_code
+    if not launch.options.train and code == SOME_FAILED:
+        lacking = any(plan.unevaluated for plan in outcome.plans)
+        code = SOME_FAILED if lacking else 0  # trials that are not trained are none of this verb's business
+    for plan in outcome.plans:
+        parts = [f"{len(plan.finished):,} of {work.counted(plan.trials, 'trial')} finished"]
+        if plan.failed:
+            parts.append(f"{len(plan.failed):,} failed")
+        if plan.pending:
+            parts.append(f"{len(plan.pending):,} pending")
+        if plan.unevaluated:
+            parts.append(f"{len(plan.unevaluated):,} lack quantities")
+        print(f"{plan.study.name}: {', '.join(parts)}")
+        if plan.weightless:
+            print(f"  {plan.weightless:,} of them lack quantities and have no weights any more to measure them from")
+    _print_failures(launch)
+    print(f"store: {launch.store.root}")
+    sys.stdout.flush()
+    if outcome.fault:
+        print(f"sweep: error: stopped: {outcome.fault}", file=sys.stderr)
+    again = _command("launch" if launch.options.train else "evaluate", namespace)
+    if code == INTERRUPTED:
+        print(f"{'interrupted' if outcome.interrupted else 'stopped'}; to resume: {again}")
+    elif code == SOME_FAILED:
+        print(f"to try again: {again}{' --retry-failed' if launch.options.train else ''}")
+    else:
+        print(f"next: {_command('report', namespace)}")
+    return code
+
+
+def _print_failures(launch: Launch) -> None:
+    from sweep.cli.standing import failure_lines, standing
+
+    for entry in launch.entries:
+        found = standing(entry.study, launch.store)
+        lines = failure_lines((*found.failures, *found.divergences), "  ")
+        if lines:
+            print("\n".join([f"{entry.study.name}: not completed", *lines]))
+    failed = _failed_evaluations(launch)
+    if failed:
+        print("\n".join(["evaluation failed; the trained trials are kept", *failed]))
+
+
+def _failed_evaluations(launch: Launch) -> list[str]:
+    """The reasons why finished trials could not be measured in this launch, a line each."""
+    from collections import Counter
+
+    import pyarrow.compute as pc
+
+    if not launch.to_evaluate:
+        return []
+    finished = {trial for plan in launch.plans for trial in plan.unevaluated}
+    rows = launch.store.scan("trials", ["trial", "launch", "status", "reason"], finished)
+    rows = rows.filter(pc.and_(pc.equal(rows["launch"], launch.identity), pc.equal(rows["status"], "error")))
+    reasons = Counter(row["reason"] for row in rows.to_pylist())
+    return [f"  {count:,} × {reason}" for reason, count in reasons.most_common()]
+
+
+def _command(verb: str, namespace: argparse.Namespace) -> str:
+    """A command for the same studies in the same store."""
+    words = ["sweep", verb, *namespace.names]
+    for condition in namespace.where:
+        words += ["--where", condition]
+    if namespace.seeds is not None:
+        words += ["--seeds", str(namespace.seeds)]
+    if namespace.store:
+        words += ["--store", namespace.store]
+    return shlex.join(words)
