@@ -91,8 +91,9 @@ class Figure:
         )
 
     def still(self) -> go.Figure:
-        """The plot with its remarks at the foot, for a picture that travels without its page."""
+        """The plot without its menus and with its remarks at the foot, for a picture that travels without its page."""
         picture = go.Figure(self.plot)
+        picture.layout.updatemenus = ()
         bottom = picture.layout.margin.b or picture.layout.template.layout.margin.b or 80
         picture.update_layout(height=self.height + _FOOTER, margin_b=bottom + _FOOTER)
         picture.add_annotation(

@@ -1,4 +1,4 @@
-"""Three tasks that want three models: digits/hvae in the space of its tasks, and each task over the layer weights."""
+"""Tasks that want different models: each task of digits/hvae over the layer-wise rates and over the layer weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,21 @@ from plotly.subplots import make_subplots
 from results.figures import Figure
 from results.frame import Frame
 from results.panels import Panels
-from results.style import ABSENT, BETA_VAE_LINE, DIVERGING, MUTED, SEQUENTIAL, VAE, house
-from studies.digits.marks import BETA1, BETA2, WHO, beta_vaes, drawable, goal, is_vae, measured, present, who
+from results.style import ABSENT, BETA_VAE_LINE, DIVERGING, GRID, INK, MUTED, SEQUENTIAL, VAE, house
+from studies.digits.marks import (
+    BETA1,
+    BETA2,
+    RATE1,
+    RATE2,
+    WHO,
+    beta_vaes,
+    drawable,
+    goal,
+    is_vae,
+    measured,
+    present,
+    who,
+)
 
 TASKS = {
     "psnr": "PSNR (dB)",
@@ -22,16 +35,16 @@ TASKS = {
     "accuracy_svm_rbf@z1": "RBF SVM accuracy, z₁",
     "elbo": "ELBO (nats)",
 }
-_SPACE = dict(zip("xyz", TASKS, strict=False))  # the first three span the space on the left
 _CELLS = dict(zip(TASKS, ((1, 2), (1, 3), (2, 2), (2, 3)), strict=True))
 _BEST = {"symbol": "cross", "size": 13, "color": "white", "line": {"color": "black", "width": 1.4}}
+_HEIGHT = "scene.zaxis.title.text"
 _ROW_HEIGHT, _ROWS_APART, _TOP, _BOTTOM = 210, 110, 96, 56
 
 
 def surface(frames: Mapping[str, Frame]) -> Figure:
-    """The grid of models in the space of three tasks, and one landscape a task (Xiao & Bamler 2023, Fig. 1)."""
+    """A task over the layer-wise rates, each task over the layer weights (Xiao & Bamler 2023, Figs. 3a and 1)."""
     frame = frames["digits/hvae"]
-    rows = drawable(frame, *_SPACE.values())
+    rows = drawable(frame, RATE2, RATE1)
     plotting = 2 * _ROW_HEIGHT + _ROWS_APART
     plot = make_subplots(
         rows=2,
@@ -42,61 +55,77 @@ def surface(frames: Mapping[str, Frame]) -> Figure:
         specs=[[{"type": "scene", "rowspan": 2}, {}, {}], [None, {}, {}]],
     )
     house(plot, height=plotting + _TOP + _BOTTOM, margin={"l": 8, "r": 24, "t": _TOP, "b": _BOTTOM})
-    for trace in _models(rows):
-        plot.add_trace(trace, row=1, col=1)
+    if not rows.empty:
+        _over_rates(plot, rows)
     grid = Panels(plot=plot, rows=2, columns=3, plotting_height=plotting)
     for quantity, (row, column) in _CELLS.items():
         grid.heading(row, column, TASKS[quantity])
-        for trace in _landscape(frame, rows, quantity, bar=grid.bar(row, column), legend=quantity == _SPACE["x"]):
+        landscape = _landscape(frame, rows, quantity, bar=grid.bar(row, column), legend=quantity == next(iter(TASKS)))
+        if not landscape:
+            grid.message(row, column, "not measured yet")
+        for trace in landscape:
             plot.add_trace(trace, row=row, col=column)
     decades = {"tickvals": [-1, 0, 1], "ticktext": ["0.1", "1", "10"], "showgrid": False, "constrain": "domain"}
     plot.update_xaxes(**decades, range=_edges(frame, BETA2)).update_yaxes(**decades, range=_edges(frame, BETA1))
     plot.update_xaxes(title_text="β₂", row=2).update_yaxes(title_text="β₁", col=2)
-    plot.update_scenes(
-        **{f"{axis}axis_title_text": TASKS[quantity] for axis, quantity in _SPACE.items()},
-        domain={"x": [0.02, 0.48], "y": [0.0, 0.93]},
-        aspectmode="cube",
-        camera={"eye": {"x": 1.6, "y": -1.7, "z": 0.75}, "center": {"x": 0, "y": 0, "z": -0.1}},
-    )
-    plot.update_layout(plot_bgcolor=ABSENT, legend={"x": 0.01, "y": 1.0, "yanchor": "top"})
+    plot.update_layout(plot_bgcolor=ABSENT, legend={"x": 0.01, "y": 0.96, "yanchor": "top"})
     caption = (
-        "Left: the grid of models in the space of three tasks (drag to turn): reconstruction, and what a "
-        "classifier reads from each latent; the colour says which layer's rate weighs more. Right: each task over "
-        "the layer weights. A grey cell is missing."
+        "Left: one task over the rates of the two layers (choose it above, drag to turn); the colour says which "
+        "layer's rate weighs more in training, the vermillion line follows the β-VAEs, the black diamond is the "
+        "VAE. Right: each task over the layer weights. A grey cell is missing."
     )
-    title = "Three tasks at once"
+    title = "Where each task is best: over the rates and over the layer weights"
     return present(frame, rows, name="surface", title=title, caption=caption, plot=plot)
 
 
-def _models(rows: pd.DataFrame) -> list[go.Scatter3d]:
-    """Models as points in the space of three tasks, on threads of equal β2 and of equal β1, and the β-VAEs."""
+def _over_rates(plot: go.Figure, rows: pd.DataFrame) -> None:
+    """Adds the surface (means over seeds), its models, the β-VAEs and the VAE, and a menu of what is the height."""
     balance = np.log10(rows[BETA2] / rows[BETA1])
     bar = {"orientation": "h", "x": 0.22, "y": -0.01, "yanchor": "top", "len": 0.3, "thickness": 10, "outlinewidth": 0}
     bar |= {"title": {"text": "β₂ / β₁", "side": "top", "font": {"size": 12}}, "tickfont": {"size": 11, "color": MUTED}}
     bar |= {"tickvals": [-2, -1, 0, 1, 2], "ticktext": ["0.01", "0.1", "1", "10", "100"]}
-    marker = {"size": 3.5, "color": balance, "colorscale": DIVERGING, "cmid": 0, "colorbar": bar, "showscale": True}
-    hover = f"PSNR %{{x:.4g}} dB, accuracy on z₂ %{{y:.3f}}, on z₁ %{{z:.3f}}<br>{WHO}"
-    points = _in_space(rows, mode="markers", marker=marker, customdata=who(rows), hovertemplate=hover)
-    thread = {"color": "rgba(95,107,122,0.55)", "width": 2}
-    both = [part for fixed, moving in ((BETA2, BETA1), (BETA1, BETA2)) for part in _lines(rows, fixed, moving)]
-    threads = _in_space(pd.concat(both or [rows]), mode="lines", line=thread, hoverinfo="skip")
-    diagonal = _in_space(
-        beta_vaes(rows, list(_SPACE.values())), mode="lines", line=BETA_VAE_LINE | {"width": 6}, hoverinfo="skip"
+    extent = max(1.0, float(balance.abs().max()))
+    colour = {"colorscale": DIVERGING, "cmin": -extent, "cmax": extent}
+    known = [quantity for quantity in TASKS if quantity in rows]
+    means = rows.groupby([BETA1, BETA2])[[RATE2, RATE1, *known]].mean()
+    diagonal, vae = beta_vaes(rows, [RATE2, RATE1, *known]), rows[is_vae(rows)]
+    sheet = {axis: means[name].unstack().to_numpy() for axis, name in (("x", RATE2), ("y", RATE1))}
+    weights = means[RATE2].unstack()
+    lean = np.log10(np.divide.outer(weights.columns.to_numpy(), weights.index.to_numpy())).T
+    hover = f"%{{z:.4g}}<br>R(z₂) = %{{x:.3g}}, R(z₁|z₂) = %{{y:.3g}} nats<br>{WHO}"
+    quiet = {"showlegend": False, "hoverinfo": "skip"}
+    traces = (
+        go.Surface(**sheet, surfacecolor=lean, opacity=0.8, colorbar=bar, **colour, hoverinfo="skip"),
+        _points(rows, mode="markers", marker={"size": 2.2, "color": INK}, customdata=who(rows), hovertemplate=hover),
+        _points(diagonal, mode="lines", line=BETA_VAE_LINE | {"width": 7}, **quiet),
+        _points(vae, mode="markers", marker={"symbol": "diamond", "size": 7, "color": "black"}, **quiet),
     )
-    vae = {"symbol": "diamond", "size": 8, "color": "black", "line": {"color": "white", "width": 2}}
-    return [threads, points, diagonal, _in_space(rows[is_vae(rows)], mode="markers", marker=vae, hoverinfo="skip")]
+
+    def heights(quantity: str) -> list[Any]:
+        sources = (part[quantity] for part in (rows, diagonal, vae))
+        return [means[quantity].unstack().to_numpy().tolist(), *(source.tolist() for source in sources)]
+
+    for trace, z in zip(traces, heights(known[0]) if known else [None] * len(traces), strict=True):
+        plot.add_trace(trace.update(z=z, showlegend=False), row=1, col=1)
+    choices = [
+        {"label": TASKS[name], "method": "update", "args": [{"z": heights(name)}, {_HEIGHT: TASKS[name]}, [0, 1, 2, 3]]}
+        for name in known
+    ]
+    menu = {"buttons": choices, "x": 0.01, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "pad": {"b": 8}}
+    plot.update_layout(updatemenus=[menu | {"bgcolor": "white", "bordercolor": GRID, "font": {"size": 12}}])
+    plot.update_scenes(
+        xaxis_title_text="R(z₂) (nats)",
+        yaxis_title_text="R(z₁|z₂) (nats)",
+        zaxis_title_text=TASKS[known[0]] if known else "",
+        domain={"x": [0.02, 0.48], "y": [0.0, 0.94]},
+        aspectmode="cube",
+        camera={"eye": {"x": 1.6, "y": -1.7, "z": 0.75}, "center": {"x": 0, "y": 0, "z": -0.12}},
+    )
 
 
-def _in_space(rows: pd.DataFrame, **style: Any) -> go.Scatter3d:
-    return go.Scatter3d(**{axis: rows[quantity] for axis, quantity in _SPACE.items()}, showlegend=False, **style)
-
-
-def _lines(rows: pd.DataFrame, fixed: str, moving: str) -> list[pd.DataFrame]:
-    """Means over seeds along `moving` for each value of `fixed`, each line followed by a row of gaps."""
-    columns = list(_SPACE.values())
-    gap = pd.DataFrame({name: [np.nan] for name in columns})
-    groups = (part.groupby(moving)[columns].mean() for _, part in rows.groupby(fixed))
-    return [part for line in groups for part in (line, gap)]
+def _points(rows: pd.DataFrame, **style: Any) -> go.Scatter3d:
+    """Rows over the plane of rates, their heights still to be chosen."""
+    return go.Scatter3d(x=rows[RATE2], y=rows[RATE1], **style)
 
 
 def _edges(frame: Frame, weight: str) -> list[float]:

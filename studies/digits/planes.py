@@ -122,8 +122,9 @@ def against_total_rate(frames: Mapping[str, Frame]) -> Figure:
             )
             bound.update(name="Fano bound", legendgroup="fano", legendrank=8, showlegend=panel == _ACCURACIES[0])
             grid.plot.add_trace(bound, **cell)
-            lowest = min(0.1, float(shown[panel.quantity].min()))
-            grid.plot.update_yaxes(range=[lowest - 0.03, 1.03], tickformat=".1f", dtick=0.2, **cell)
+            lowest = float(np.floor(20 * shown[panel.quantity].min()) / 20)
+            room = 0.03 * (1 - lowest)
+            grid.plot.update_yaxes(range=[lowest - room, 1 + room], tickformat=".2~f", nticks=6, **cell)
         for trace in baselines(shown, x=RATE, y=panel.quantity, legend=first):
             grid.plot.add_trace(trace, **cell)
         hull = optima(frame, shown, panel.quantity)

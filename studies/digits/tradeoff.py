@@ -16,7 +16,7 @@ from results.style import BLUE, CATEGORIES, GUIDE_LINE, INK, MUTED, SYMBOLS, hou
 from studies.digits.marks import RATE, drawable, present
 
 STUDY, AXIS, DISTORTION = "digits/objectives", "objective", "distortion"
-_HEIGHT, _MARGIN = 560, {"l": 64, "r": 24, "t": 24, "b": 56}
+_HEIGHT, _MARGIN = 560, {"l": 64, "r": 24, "t": 44, "b": 56}
 _PLOTTING = _HEIGHT - _MARGIN["t"] - _MARGIN["b"]
 _LABEL_HEIGHT, _LABEL_LIFT = (
     19,
@@ -78,7 +78,7 @@ def _fill(plot: go.Figure, frame: Frame, rows: pd.DataFrame) -> None:
             "standoff": 8,
         }
         plot.add_annotation(text=f"<b>{label}</b>", x=x, y=y, xanchor="left", font={"size": 12}, **arrow)
-    plot.update_layout(legend={"x": 0.995, "xanchor": "right", "y": 0.99, "yanchor": "top"})
+    plot.update_layout(legend={"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom"})
 
 
 def _range(values: pd.Series) -> list[float]:

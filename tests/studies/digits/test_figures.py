@@ -15,6 +15,7 @@ from results.frame import Frame
 from results.frontier import convex_hull, pareto
 from results.information_bound import fano_accuracy
 from studies.digits import figures
+from studies.digits.landscapes import TASKS
 from studies.digits.planes import PANELS
 from studies.digits.tradeoff import label_offsets
 
@@ -145,7 +146,24 @@ def test_landscapes_show_the_grid_and_its_best_model(frames: dict[str, Frame]) -
     best = rows.loc[rows["psnr"].idxmax()]
     assert (crosses[0].x[0], crosses[0].y[0]) == pytest.approx((np.log10(best[BETA2]), np.log10(best[BETA1])))
     (models,) = points(figure)
-    np.testing.assert_array_equal(models.z, rows.dropna(subset=["rate"])["accuracy_svm_rbf@z1"])
+    np.testing.assert_array_equal(models.z, rows.dropna(subset=["rate"])["psnr"])
+
+
+def test_the_surface_has_a_menu_of_heights(frames: dict[str, Frame]) -> None:
+    rows = frames["digits/hvae"].trials
+    figure = figures.surface(frames)
+    sheet = next(trace for trace in figure.plot.data if isinstance(trace, go.Surface))
+    np.testing.assert_array_equal(sheet.x, rows.pivot(index=BETA1, columns=BETA2, values="rate_z2"))
+    lean = rows.assign(lean=np.log10(rows[BETA2] / rows[BETA1])).pivot(index=BETA1, columns=BETA2, values="lean")
+    np.testing.assert_allclose(sheet.surfacecolor, lean, atol=1e-12)
+    buttons = figure.plot.layout.updatemenus[0].buttons
+    assert [button.label for button in buttons] == list(TASKS.values())
+    heights, relabelled, moved = buttons[3].args
+    assert relabelled == {"scene.zaxis.title.text": "ELBO (nats)"}
+    assert [figure.plot.data[position].type for position in moved] == ["surface", "scatter3d", "scatter3d", "scatter3d"]
+    np.testing.assert_array_equal(heights["z"][0], rows.pivot(index=BETA1, columns=BETA2, values="elbo"))
+    np.testing.assert_array_equal(heights["z"][1], rows.dropna(subset=["rate"])["elbo"])
+    assert not figure.still().layout.updatemenus
 
 
 def test_lines_and_landscapes_mean_over_seeds(hvae: Callable[..., Frame]) -> None:
