@@ -18,15 +18,7 @@ ABSENT = "#dcdfe4"  # the ground on which missing cells of a heat map show
 
 SEQUENTIAL = "Viridis"
 DIVERGING = [[0.0, "#0072B2"], [0.5, "#cfd3d8"], [1.0, "#D55E00"]]
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#AA4499",
-    "#E69F00",
-    "#56B4E9",
-    "#F0E442",
-)
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#56B4E9"
 CATEGORIES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "pentagon", "star")
 
@@ -90,13 +82,6 @@ def empty(message: str, *, height: int = 260) -> go.Figure:
     plot = house(go.Figure(), height=height)
     plot.update_xaxes(visible=False).update_yaxes(visible=False)
     return notice(plot, message)
-
-
-def guide(plot: go.Figure, *, text: str, x: float, y: float, **more: Any) -> go.Figure:
-    """`plot` with a small grey label, for a guide line or an axis end."""
-    style = {"showarrow": False, "font": {"size": 11, "color": MUTED}} | more
-    plot.add_annotation(text=text, x=x, y=y, **style)
-    return plot
 
 
 def tick_step(largest: float, *, intervals: int = 5) -> float:
