@@ -21,6 +21,7 @@ PLAIN_SECONDS = 10.0
 SPEED_SECONDS = 30.0  # over which trial-steps per second are averaged
 TRAINING_SHARE = 0.8  # of a pack's time; the rest is evaluation
 SUCCEEDED = ("completed", "evaluated")
+DIVERGED = "diverged"
 LARGEST_SHARE = 0.01  # of the time may go into looking and drawing
 ERASE = "\r\x1b[K"
 
@@ -74,15 +75,17 @@ def duration(seconds: float) -> str:
 
 
 def told(statuses: Mapping[str, int]) -> list[str]:
-    """What did not simply succeed: '2 diverged', '1 out of memory'."""
-    return [f"{count} {status.replace('_', ' ')}" for status, count in statuses.items() if status not in SUCCEEDED]
+    """What did not simply succeed: '2 diverged', '1 failed (out of memory)'."""
+    failed = {status: count for status, count in statuses.items() if status not in (*SUCCEEDED, DIVERGED)}
+    diverged = [f"{statuses[DIVERGED]:,} {DIVERGED}"] if DIVERGED in statuses else []
+    return diverged + [f"{count:,} failed ({status.replace('_', ' ')})" for status, count in failed.items()]
 
 
 def line(snapshot: Snapshot, speed: float | None) -> str:
     """One line: trials, packs, speed, time left, failures."""
     counts = snapshot.counts
     parts = [f"{counts.done:,}/{counts.trials:,} trials", f"{counts.packs_done:,}/{counts.packs:,} packs"]
-    if speed:
+    if speed and speed >= 1:
         parts.append(f"{speed:,.0f} trial-steps/s")
     remaining = snapshot.remaining_seconds
     if snapshot.stopping:
@@ -95,9 +98,10 @@ def line(snapshot: Snapshot, speed: float | None) -> str:
 def last_line(snapshot: Snapshot) -> str:
     """How it ended."""
     counts = snapshot.counts
-    speed = f"{snapshot.steps / snapshot.seconds:,.0f} trial-steps/s" if snapshot.steps and snapshot.seconds else ""
-    parts = [f"{counts.done:,}/{counts.trials:,} trials in {duration(snapshot.seconds)}", speed, *told(counts.statuses)]
-    return ", ".join(part for part in parts if part)
+    parts = [f"{counts.done:,}/{counts.trials:,} trials in {duration(snapshot.seconds)}"]
+    if snapshot.steps > snapshot.seconds > 0:
+        parts.append(f"{snapshot.steps / snapshot.seconds:,.0f} trial-steps/s")
+    return ", ".join([*parts, *told(counts.statuses)])
 
 
 @dataclass

@@ -92,7 +92,7 @@ def failure_lines(groups: Collection[FailureGroup], indent: str) -> list[str]:
     for group in groups:
         status = group.status.replace("_", " ")
         reason = f": {group.reason}" if group.reason else ""
-        where = f" where {group.region}" if group.region else ""
+        where = f", all where {group.region}" if group.region else ""
         lines.append(f"{indent}{group.count:,} × {status}{reason}{where} (sweep show {group.example})")
     return lines
 

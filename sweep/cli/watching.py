@@ -124,14 +124,10 @@ def _study_lines(record: Mapping[str, Any]) -> list[str]:
 
     name = record["study"] + (f" ({record['reduced']})" if record["reduced"] else "")
     lines = [f"{name}: {record['done']:,} of {work.counted(record['trials'], 'trial')} done"]
-    lines += [
-        f"  {state:9} {record[state]:,}" for state in ("diverged", "running", "failed", "missing") if record[state]
-    ]
-    for key in ("failures", "divergences"):
-        groups = [FailureGroup(**group) for group in record[key]]
-        if groups:
-            lines.append(f"  {'failed' if key == 'failures' else 'diverged'}:")
-            lines += failure_lines(groups, "    ")
+    for state, groups in (("diverged", "divergences"), ("failed", "failures"), ("running", ""), ("missing", "")):
+        if record[state]:
+            lines.append(f"  {state:9} {record[state]:,}")
+            lines += failure_lines([FailureGroup(**group) for group in record.get(groups, ())], "    ")
     if record["to_evaluate"]:
         lines.append(f"  {record['to_evaluate']:,} of the completed trials lack quantities (sweep evaluate)")
     if record["packs"]:
@@ -145,9 +141,9 @@ def _study_lines(record: Mapping[str, Any]) -> list[str]:
 def _pack_line(pack: Mapping[str, Any]) -> str:
     size = work.counted(pack["trials"], "trial")
     if pack["phase"] == "train":
-        return f"{pack['id']}: {size}, step {pack['step']:,} of {pack['steps']:,}"
+        return f"{pack['id']}: {size}, step {pack['step'] or 0:,} of {pack['steps'] or 0:,}"
     if pack["phase"] == "evaluate":
-        return f"{pack['id']}: {size}, evaluating the {pack['done'] + 1:,}."
+        return f"{pack['id']}: {size}, {pack['done'] or 0:,} evaluated"
     return f"{pack['id']}: {size}"
 
 
