@@ -140,7 +140,7 @@ PAPER = Paper(
         ),
         Output(
             name="surface",
-            title="Three tasks at once",
+            title="Where each task is best: over the rates and over the layer weights",
             studies=(HVAE.name,),
             build="studies.digits.figures:surface",
         ),
