@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from results.frame import Frame
 
 # What `models.training.process.prepare` sets in a worker, before anything here computes; Ray must ask for no token.
 os.environ.update(MKL_CBWR="AUTO,STRICT", OMP_NUM_THREADS="1", RAY_AUTH_MODE="disabled")
+
+# The same examples in every run: a red run can be repeated, and a green one means the same everywhere.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 REQUIRE_ALL = os.environ.get("RATESWEEP_REQUIRE_ALL") == "1"  # a skip for a missing program is then a failure
 GRID = tuple(float(f"{value:.9g}") for value in np.logspace(-1, 1, 21))

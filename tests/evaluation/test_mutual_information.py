@@ -38,7 +38,10 @@ def test_brute_force(seed, scale, offset):
     std = scale * rng.uniform(0.5, 1.5, mean.shape)
     codes = CodeArrays(mean, std, mean + std * rng.standard_normal(mean.shape))
     order = np.argsort(labels, kind="stable")
-    np.testing.assert_allclose(class_information(codes, labels), brute_force(codes, labels)[order], atol=1e-7)
+    # A code is rounded at its mean's size, so a posterior this much narrower has residuals that are no better known.
+    rounding = 100 * np.finfo(float).eps * np.abs(mean).max() / scale
+    found, expected = class_information(codes, labels), brute_force(codes, labels)[order]
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-7 + rounding)
 
 
 def test_rows_beyond_one_block(monkeypatch):
