@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
 
 from results.commit import new_identity
 from results.quantity import Quantity
+from results.schema import FINISHED
 from results.store import ResultStore
 from studies.catalogue import Entry
 from studies.trial import Trial
 from sweep.executor import Executor
+from sweep.interruption import beating, stoppable
 from sweep.pack import Decision, Pack, group
 from sweep.pack_queue import Job, PackQueue
 from sweep.plan import StudyPlan, decisions_for, plan_study
 from sweep.provenance import provenance
 from sweep.rows import Attempt, now, trial_row
 from sweep.task import PackTask, Settings, Source
-
-BEAT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +53,7 @@ class Outcome:
         """0 all finished, 3 some failed, 75 interrupted or stopped, and resumable."""
         if self.interrupted or self.fault:
             return 75
-        unfinished = any(plan.failed or plan.pending or plan.unevaluated for plan in self.plans)
+        unfinished = any(plan.failed or plan.pending or plan.unevaluated or plan.pruned for plan in self.plans)
         failed = any(status not in ("completed", "diverged", "evaluated") for status in self.statuses)
         return 3 if unfinished or failed else 0
 
@@ -103,12 +100,14 @@ class Launch:
         """Runs what is pending on `executor`, shown by `watch`, until it is done, stopped or interrupted."""
         if self.pending or self.to_evaluate:
             self._event("started")
+            self._tidy()
             with executor:
                 decisions = self._decide(executor)
                 self.queue = PackQueue(self._jobs(decisions), inflight=self.store.inflight, crashed=self._crashed)
-                with self._stoppable(), self._beating(), watch(self.queue):
+                with stoppable(self.request_stop), beating(self.store, self.identity), watch(self.queue):
                     for _ in executor.run(self.queue):
                         pass
+            self._tidy()
             self.store.compact()
         options = replace(self.options, force=False, retry=())
         plans = tuple(plan_study(entry.study, self.store, quantities=options.quantities) for entry in self.entries)
@@ -190,6 +189,19 @@ class Launch:
             jobs += [Job(pack=pack, make_task=make_task) for pack in packs]
         return jobs
 
+    def _tidy(self) -> None:
+        """Forgets what killed launches left: marks of packs that nobody runs, checkpoints of trials that are done."""
+        alive = self.store.beating()
+        for pack, record in self.store.inflight().items():
+            if record.get("launch") not in alive:
+                self.store.clear_inflight(pack)
+        for pack in self.store.checkpoints():
+            loaded = self.store.load_checkpoint(pack)
+            trials = [] if loaded is None else loaded[1].get("trials", "").split(",")
+            states = self.store.trials(["status"], trials)["status"].to_pylist()
+            if len([state for state in states if state in FINISHED]) == len(trials):
+                self.store.delete_checkpoint(pack)
+
     def _begun(self) -> list[list[str]]:
         """The trials of packs that left a checkpoint, slot by slot."""
         found = []
@@ -233,43 +245,3 @@ class Launch:
         self.interrupted = True
         self.queue.stop()
         self.store.request_stop(self.identity)
-
-    @contextlib.contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """SIGINT and SIGTERM stop cleanly; a second one ends at once. Entered after an executor set up its own."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def handler(number: int, frame: FrameType | None) -> None:
-            if self.interrupted:
-                os._exit(75)
-            self.request_stop()
-
-        previous = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, old in previous.items():
-                signal.signal(number, old)
-
-    @contextlib.contextmanager
-    def _beating(self) -> Iterator[None]:
-        """Says regularly in the store that this launch is alive."""
-        ended = threading.Event()
-
-        def beat() -> None:
-            while True:
-                with contextlib.suppress(Exception):  # a missed beat is no reason to stop
-                    self.store.beat(self.identity)
-                if ended.wait(BEAT_SECONDS):
-                    return
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-            self.store.clear_beat(self.identity)

@@ -1,0 +1,63 @@
+"""A launch as a process: how it is asked to stop, and how it says that it is alive."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from results.store import ResultStore
+
+BEAT_SECONDS = 20.0
+INTERRUPTED = 75  # the exit code of a launch that can be resumed
+
+
+@contextlib.contextmanager
+def stoppable(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM call `stop`, once; a second one ends the process at once.
+
+    Enter it after Ray has started, which installs handlers of its own. In another thread than the main one, where
+    Python delivers no signals, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = threading.Event()
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            os._exit(INTERRUPTED)
+        asked.set()
+        stop()
+
+    previous = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def beating(store: ResultStore, launch: str) -> Iterator[None]:
+    """Says regularly in the store that a launch is alive, until it is left."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while True:
+            with contextlib.suppress(Exception):  # a missed beat is no reason to stop
+                store.beat(launch)
+            if ended.wait(BEAT_SECONDS):
+                return
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        store.clear_beat(launch)
