@@ -35,21 +35,17 @@ LOOK_SECONDS = 1.0  # how often a running pack looks for a request to stop and s
 def run_pack(task: PackTask) -> PackRecord:
     """Runs a pack to its commit, or to a checkpoint when asked to stop. Never raises."""
     begun = time.perf_counter()
-    record = PackRecord(pack="")
-    store = None
     try:
         store = ResultStore.open(task.settings.store)
         pack = task.load()
-        record = PackRecord(pack=pack.id)
         prepare_process(task)
         worker = _Worker(task, pack, store)
         record = worker.evaluate_stored() if pack.task == "evaluate" else worker.train_and_evaluate()
     except StoreError as error:
-        record = PackRecord(pack=record.pack, fault=str(error))
+        record = PackRecord(pack=task.pack, fault=str(error))
     except Exception as error:  # noqa: BLE001 - a pack that cannot even be set up is reported, not raised
-        record = PackRecord(pack=record.pack, fault=reason_of(error))
-    seconds = time.perf_counter() - begun
-    return replace(record, seconds=seconds)
+        record = PackRecord(pack=task.pack, fault=reason_of(error))
+    return replace(record, seconds=time.perf_counter() - begun)
 
 
 def prepare_process(task: PackTask) -> None:

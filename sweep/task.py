@@ -39,9 +39,10 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class PackTask:
-    """One pack for one worker. retry: deaths of workers that this pack has seen."""
+    """One pack for one worker. pack: its id; retry: deaths of workers that this pack has seen."""
 
-    trials: tuple[str, ...]
+    pack: str
+    trials: tuple[str, ...] = field(repr=False)
     decision: Decision
     quantities: tuple[Quantity, ...]
     settings: Settings
@@ -54,6 +55,7 @@ class PackTask:
         cls, pack: Pack, quantities: tuple[Quantity, ...], settings: Settings, sources: tuple[Source, ...], retry: int
     ) -> PackTask:
         return cls(
+            pack=pack.id,
             trials=tuple(trial.specification() for trial in pack.trials),
             decision=pack.decision,
             quantities=quantities,
