@@ -1,0 +1,420 @@
+"""The Ray executor: packs as Ray Tune trials, on all cores of this machine or on a cluster.
+
+Tune places packs on workers, reuses their processes and tells when one has died. What has been done is said by the
+store, and what follows from a death by the queue; so Tune neither restores, retries, logs nor keeps results.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import logging
+import os
+import queue as queues
+import secrets
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from sweep.executor import ExecutorError
+from sweep.failures import normalise
+from sweep.pack import Decision
+from sweep.pack_queue import DIED, PackQueue
+from sweep.scratch import Scratch
+from sweep.task import PackRecord, PackTask
+
+if TYPE_CHECKING:
+    from ray.tune import Callback
+    from ray.tune.search import Searcher
+
+RUNNING_PER_STAGED = 4  # one pack waits, its worker ready, for so many that run
+ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths in a user's own file stay what they are
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else `uv run` has Ray send the working tree about
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # snapshots grow with the trials, and nobody reads them
+}
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+CONNECT_SECONDS = 5.0
+DEATHS = {  # words in what Ray says of a dead worker -> what a row says
+    "low on memory": "the node ran short of memory",
+    "exit code": "it exited",
+    "connection error code 2": "by a signal, a fault in native code or an exit",
+}
+HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
+
+
+class RayExecutor:
+    """Packs on Ray workers, one CPU a pack (and on CUDA one GPU).
+
+    address: 'host:port' of a running cluster, or 'auto' for the one of this machine; None starts a Ray of our own,
+    reachable from this machine alone, with a CPU for each of `cpus` (all of the machine), and ends it. In a process
+    that is connected to a Ray already, that one is used and left as it is.
+    """
+
+    name = "ray"
+
+    def __init__(self, address: str | None = None, *, cpus: int | None = None) -> None:
+        self.address = address
+        self.cpus = cpus or os.cpu_count() or 1
+        self.slots = self.cpus
+        self._left = contextlib.ExitStack()
+        self._scratch: Scratch | None = None
+
+    def __enter__(self) -> RayExecutor:
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(_environment(ENVIRONMENT if self.address else ENVIRONMENT | _embedded()))
+            try:
+                import ray
+            except ModuleNotFoundError as error:
+                raise ExecutorError(
+                    "Ray is not installed; install ray[tune], or run in this process: --executor local"
+                ) from error
+            if not ray.is_initialized():
+                undo.enter_context(_quiet())
+                if self.address is None:
+                    self._scratch = Scratch()
+                    undo.callback(self._scratch.remove)
+                undo.callback(ray.shutdown)
+                with _own_signals():
+                    if self._scratch is not None:
+                        self._start(self._scratch)
+                    else:
+                        self._connect(self.address or "auto")
+            self.slots = _offered("CPU")
+            self._left = undo.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._scratch = None
+        self._left.close()
+
+    def _start(self, scratch: Scratch) -> None:
+        import ray
+
+        try:
+            ray.init(
+                address="local",
+                num_cpus=self.cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                _temp_dir=str(scratch.path),
+            )
+        except (RuntimeError, OSError, ValueError) as error:
+            raise ExecutorError(f"Ray did not start: {_line(error)}") from error
+        scratch.owns(psutil.Process().children(recursive=True))
+
+    def _connect(self, address: str) -> None:
+        import ray
+
+        if address != "auto":
+            check_listening(address)
+        try:
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                configure_logging=False,
+                runtime_env={"env_vars": {"RAY_CHDIR_TO_TRIAL_DIR": "0"}},
+            )
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            raise ExecutorError(f"no Ray to be used at {address}: {_line(error)}") from error
+
+    def run(self, queue: PackQueue) -> Iterator[PackRecord]:
+        """See `Executor.run`. Tune's loop has a thread of its own, so that signals reach the launch in the main one."""
+        first = queue.take()
+        if first is None:
+            return
+        feed = _Feed(queue, first)
+        thread = threading.Thread(target=self._fit, args=(feed, first), daemon=True)
+        thread.start()
+        finished = False
+        try:
+            while (record := feed.records.get()) is not None:
+                yield record
+            finished = True
+        finally:
+            if not finished:  # the consumer went away
+                queue.stop()
+        thread.join()
+        if feed.error is not None:
+            raise feed.error
+
+    def _fit(self, feed: _Feed, first: PackTask) -> None:
+        try:
+            with self._storage(first) as storage:
+                self._tune(feed, first, storage)
+            if not feed.queue.exhausted:
+                raise ExecutorError("Ray Tune ended before all packs had been run; launch again to go on")
+        except BaseException as error:  # noqa: BLE001 - raised again where the records are read
+            feed.error = feed.error or error
+        feed.records.put(None)
+
+    def _tune(self, feed: _Feed, first: PackTask, storage: Path) -> None:
+        from ray import tune
+
+        resources = {"cpu": 1.0}
+        slots = self.slots
+        if first.settings.device == "cuda":
+            resources["gpu"] = 1.0
+            slots = _offered("GPU")
+            if slots == 0:
+                raise ExecutorError("Ray has no GPU to offer; launch with --device cpu")
+        staged = max(1, slots // RUNNING_PER_STAGED)
+        tune.Tuner(
+            tune.with_resources(run_task, resources),
+            tune_config=tune.TuneConfig(
+                search_alg=_searcher(feed),
+                num_samples=-1,
+                max_concurrent_trials=slots + staged,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.config["task"].pack,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="packs",
+                storage_path=str(storage),
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=0),
+                callbacks=[_callback(feed)],
+            ),
+        ).fit()
+
+    @contextlib.contextmanager
+    def _storage(self, task: PackTask) -> Iterator[Path]:
+        """Where Tune writes; all nodes must see it. Nothing in there is worth keeping."""
+        if self._scratch is not None:
+            yield self._scratch.path / "tune"
+            return
+        folder = Path(task.settings.store) / "tune" / task.settings.launch
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another launch has its own in there
+                folder.parent.rmdir()
+
+    def calibrate(self, task: PackTask) -> Decision:
+        """See `Executor.calibrate`; on an otherwise idle worker."""
+        import ray
+
+        gpus = 1 if task.settings.device == "cuda" else 0
+        remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=1)(calibrate_task)
+        try:
+            decision: Decision = ray.get(remote.remote(task))
+        except ray.exceptions.WorkerCrashedError as error:
+            raise ExecutorError(f"the worker died while it was measuring: {_line(error)}") from error
+        return decision
+
+
+def _offered(resource: str) -> int:
+    """How much of a resource the Ray that we are connected to has."""
+    import ray
+
+    resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return int(resources.get(resource, 0))
+
+
+def run_task(config: Mapping[str, PackTask]) -> None:
+    """A Tune trial, on a worker: runs one pack and reports its record, as JSON, to the driver."""
+    from ray import tune
+
+    task = config["task"]
+    prepare_environment(task)
+    from sweep.run import run_pack
+
+    tune.report({"record": json.dumps(dataclasses.asdict(run_pack(task)))})
+
+
+def calibrate_task(task: PackTask) -> Decision:
+    """A Ray task, on a worker."""
+    prepare_environment(task)
+    from sweep.run import calibrate
+
+    return calibrate(task)
+
+
+def prepare_environment(task: PackTask) -> None:
+    """The threads of native libraries, which read them when they are loaded: before torch is imported."""
+    os.environ.update(dict.fromkeys(THREADS, str(task.decision.threads)))
+
+
+class _Feed:
+    """The driver's side of a run: packs go out to Tune, records and deaths come back from it, in Tune's thread."""
+
+    def __init__(self, queue: PackQueue, first: PackTask) -> None:
+        self.queue = queue
+        self.records: queues.SimpleQueue[PackRecord | None] = queues.SimpleQueue()
+        self.error: BaseException | None = None
+        self._first: PackTask | None = first
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles what it is given, for a restoration that never happens."""
+        return {}
+
+    def next(self) -> PackTask | None:
+        task, self._first = self._first or self.queue.take(), None
+        return task
+
+    def completed(self, pack: str, result: Mapping[str, Any]) -> None:
+        if "record" not in result:
+            self.died(pack, "its worker reported nothing")
+            return
+        record = PackRecord(**json.loads(result["record"]))
+        self.queue.done(record)
+        self.records.put(record)
+
+    def died(self, pack: str, why: str) -> None:
+        self.queue.died(pack, why)
+
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[None]:
+        """An error of ours ends the run instead of being taken, by Tune, for one of a trial."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised again where the records are read
+            self.error = self.error or error
+            self.queue.stop()
+
+
+def _searcher(feed: _Feed) -> Searcher:
+    """Hands the waiting packs to Tune, one at a time, when there is room: a study is never enumerated for it."""
+    from ray.tune.search import Searcher
+
+    class Packs(Searcher):
+        def suggest(self, trial_id: str) -> Any:
+            with feed.guarded():
+                task = feed.next()
+                if task is not None:
+                    return {"task": task}
+            finished: str = Searcher.FINISHED
+            return finished if feed.error or feed.queue.exhausted else None
+
+        def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+            """What became of a trial comes through the callback, which is told why it failed."""
+
+        def save(self, checkpoint_path: str) -> None:
+            """There is nothing that the store does not say."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """A launch is resumed by launching again."""
+
+    return Packs()
+
+
+def _callback(feed: _Feed) -> Callback:
+    from ray.tune import Callback
+    from ray.tune.experiment import Trial
+
+    class Told(Callback):
+        def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+            with feed.guarded():
+                feed.completed(trial.config["task"].pack, trial.last_result)
+
+        def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+            with feed.guarded():
+                feed.died(trial.config["task"].pack, _reason_of_death(trial.error_file))
+
+    return Told()
+
+
+def _reason_of_death(error_file: str | None) -> str:
+    """One line from Ray's words, which blame the same three causes whatever happened."""
+    text = ""
+    if error_file is not None:
+        with contextlib.suppress(OSError):
+            text = Path(error_file).read_text(errors="replace")
+    for words, meaning in DEATHS.items():
+        if words in text:
+            return f"{DIED}: {meaning}"
+    last = text.strip().rpartition("\n")[2]
+    return normalise(f"{DIED}: {last}") if last else DIED
+
+
+def check_listening(address: str) -> None:
+    """Raises ExecutorError within seconds where no Ray can be at 'host:port'; Ray itself tries for minutes."""
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not colon or not host or not port.isdecimal():
+        raise ExecutorError(
+            f"--address is host:port of a Ray cluster's head (6379 by default) or auto, not {address!r}"
+        )
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") == "1":
+                return
+            connection.settimeout(CONNECT_SECONDS)
+            connection.sendall(HTTP2_HELLO)
+            answer = connection.recv(9)
+    except (OSError, OverflowError) as error:
+        raise ExecutorError(f"no Ray listens at {address}: {_line(error)}") from None
+    if len(answer) < 4 or answer[3:4] != b"\x04":  # a gRPC server, as Ray's is, answers with its HTTP/2 settings
+        raise ExecutorError(f"what listens at {address} is no Ray; the port of a head is 6379 by default")
+
+
+@functools.cache
+def _embedded() -> dict[str, str]:
+    """A Ray of our own listens on the loopback interface alone, and to those alone who know the token."""
+    if "RAY_AUTH_MODE" in os.environ:
+        return {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    return {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # by this, Ray takes the loopback address for the node's
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """These environment variables, and afterwards what was there before."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Ray's log, which tells of every dead worker at length, does not go to the terminal."""
+    logger = logging.getLogger("ray")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keeps our handler of SIGTERM, in whose place Ray puts its own when it starts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:  # what Ray's own handler makes of a SIGTERM while it starts
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
