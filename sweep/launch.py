@@ -53,7 +53,7 @@ class Outcome:
         """0 all finished, 3 some failed, 75 interrupted or stopped, and resumable."""
         if self.interrupted or self.fault:
             return 75
-        unfinished = any(plan.failed or plan.pending or plan.unevaluated or plan.pruned for plan in self.plans)
+        unfinished = any(plan.failed or plan.pending or plan.unevaluated or plan.weightless for plan in self.plans)
         failed = any(status not in ("completed", "diverged", "evaluated") for status in self.statuses)
         return 3 if unfinished or failed else 0
 

@@ -68,7 +68,6 @@ def plan_study(
     wanted = tuple(one for one in study.quantities if not quantities or one.name in quantities)
     lacking = {} if store is None else _lacking(store, completed, wanted, force)
     kept = store.weighted() if store is not None and lacking else frozenset()
-    kept = store.weighted() if store is not None and lacking else frozenset()
     unevaluated = {trial: quantities for trial, quantities in lacking.items() if trial in kept}
     return StudyPlan(
         study=study,
