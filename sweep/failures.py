@@ -28,7 +28,7 @@ def normalise(reason: str) -> str:
     """One line without addresses, paths and numbers, so that equal failures of different trials read the same."""
     line = " ".join(reason.split())
     line = _NUMBER.sub("N", _ADDRESS.sub("ADDRESS", _PATH.sub("PATH", line)))
-    return line[:REASON_LENGTH]
+    return line[:REASON_LENGTH].rstrip()
 
 
 def reason_of(error: BaseException) -> str:

@@ -94,7 +94,10 @@ def group(
     for ids in begun:
         members = [wanted[trial] for trial in ids if trial in wanted]
         if len(members) == len(ids) > 0 and len({member.shape for member in members}) == 1:
-            packs.append(Pack(trials=tuple(members), decision=decisions[members[0].shape], task=task))
+            decision = decisions[members[0].shape]
+            if len(members) > decision.width:  # begun under a wider `--pack W`: its checkpoint does not fit
+                continue
+            packs.append(Pack(trials=tuple(members), decision=decision, task=task))
             for member in members:
                 del wanted[member.id]
     shapes: dict[str, list[Trial]] = {}

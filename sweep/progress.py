@@ -139,7 +139,7 @@ class Progress:
     def speed(self, snapshot: Snapshot) -> float | None:
         """Trial-steps per second over the last half minute; None before the first."""
         self._seen.append((snapshot.seconds, snapshot.steps))
-        while len(self._seen) > 2 and self._seen[1][0] < snapshot.seconds - SPEED_SECONDS:
+        while len(self._seen) > 2 and self._seen[1][0] <= snapshot.seconds - SPEED_SECONDS:
             self._seen.popleft()
         since, before = self._seen[0]
         passed = snapshot.seconds - since

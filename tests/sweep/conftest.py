@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -136,6 +136,18 @@ def half_done(studies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(half_done: Path, tmp_path: Path) -> Iterator[Path]:
+def store(half_done: Path, tmp_path: Path) -> Path:
     """A copy of that store, to be written to."""
-    yield Path(shutil.copytree(half_done, tmp_path / "runs"))
+    return Path(shutil.copytree(half_done, tmp_path / "runs"))
+
+
+@pytest.fixture(scope="session")
+def digits_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of real results: digits/objectives@small whole, 4 of 16 trials of digits/hvae@small. Only to be read."""
+    from sweep.cli.main import main
+
+    store = tmp_path_factory.mktemp("digits") / "runs"
+    where = ("--store", str(store), "--executor", "local")
+    assert main(["launch", "digits/objectives@small", *where]) == 0
+    assert main(["launch", "digits/hvae@small", *where, "--where", "objective.beta[1]=1.0"]) == 0
+    return store

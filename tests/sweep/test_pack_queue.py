@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
+from studies.trial import Trial
+from sweep.pack import Decision, Pack, group
+from sweep.pack_queue import Job, PackQueue
+from sweep.task import PackRecord, PackTask, Settings
+
+BASE = Trial(
+    data=Digits(),
+    model=FlatModel(latent=2, likelihood=Binomial(total=16)),
+    objective=BetaObjective(),
+    training=Training(steps=10, batch_size=4),
+)
+SETTINGS = Settings(store="/nowhere", launch="one")
+
+
+class Site:
+    """A queue over `trials` trials in packs of `width`, and workers that die beside certain trials."""
+
+    def __init__(self, trials: int, width: int) -> None:
+        self.trials = [BASE.model_copy(update={"seed": seed}) for seed in range(trials)]
+        decision = Decision(shape=BASE.shape, device="cpu", width=width, path="fused")
+        self.packs = group(self.trials, {BASE.shape: decision})
+        self.crashed: list[str] = []
+        self.inflight: dict[str, Mapping[str, object]] = {}
+        jobs = [Job(pack=pack, make_task=self._task) for pack in self.packs]
+        self.queue = PackQueue(jobs, inflight=lambda: self.inflight, crashed=self._mark)
+
+    def _task(self, pack: Pack, retry: int) -> PackTask:
+        return PackTask.of(pack, (), SETTINGS, (), retry)
+
+    def _mark(self, pack: Pack, trials: list[Trial], why: str) -> None:
+        assert {trial.id for trial in trials} <= {trial.id for trial in pack.trials}
+        self.crashed += [trial.id for trial in trials]
+
+    def take(self) -> Pack:
+        task = self.queue.take()
+        assert task is not None
+        return task.load()
+
+
+def record(pack: Pack, **more: Any) -> PackRecord:
+    steps = sum(trial.training.steps for trial in pack.trials)
+    return PackRecord(**{"pack": pack.id, "counts": {"completed": len(pack.trials)}, "trial_steps": steps} | more)
+
+
+@given(st.integers(1, 30), st.integers(1, 9), st.sets(st.integers(0, 29)), st.integers(1, 4), st.booleans())
+def test_exactly_the_culprits_are_marked_and_all_others_complete_once(
+    trials: int, width: int, killers: set[int], workers: int, seen: bool
+) -> None:
+    """Any trial of `killers` kills its worker at every attempt; `seen`: while it is being evaluated, as is marked."""
+    site = Site(trials, width)
+    completed: Counter[int] = Counter()
+    deaths = 0
+    running: list[Pack] = []
+    while not site.queue.exhausted:
+        while len(running) < workers and (task := site.queue.take()) is not None:
+            running.append(task.load())
+        pack = running.pop(0)
+        deadly = [trial for trial in pack.trials if trial.seed in killers]
+        if not deadly:
+            completed.update(trial.seed for trial in pack.trials)
+            site.queue.done(record(pack))
+            continue
+        deaths += 1
+        site.inflight = {pack.id: {"phase": "evaluate", "trial": deadly[0].id}} if seen else {}
+        site.queue.died(pack.id)
+    guilty = {seed for seed in killers if seed < trials}
+    assert sorted(site.crashed) == sorted(site.trials[seed].id for seed in guilty)
+    assert completed == Counter(seed for seed in range(trials) if seed not in guilty)
+    counts = site.queue.snapshot()
+    assert counts.statuses == {
+        status: count for status, count in (("completed", trials - len(guilty)), ("crashed", len(guilty))) if count
+    }
+    assert counts.done == counts.trials == trials
+    assert counts.packs_done == counts.packs
+    assert counts.steps == 10 * (trials - len(guilty))
+    # Two deaths for each pack on the way from a whole pack down to its culprit: 2 (⌈log2 width⌉ + 1) a culprit.
+    assert deaths <= 2 * len(guilty) * ((width - 1).bit_length() + 1)
+
+
+def test_tasks_come_in_order_and_say_how_often_their_pack_died() -> None:
+    site = Site(5, 2)
+    tasks = [site.queue.take() for _ in range(3)]
+    assert [len(task.trials) for task in tasks if task is not None] == [2, 2, 1]
+    assert site.queue.take() is None
+    assert not site.queue.exhausted  # three are running
+    site.queue.died(site.packs[1].id)
+    again = site.queue.take()
+    assert again is not None
+    assert (again.load().id, again.retry) == (site.packs[1].id, 1)
+    assert [pack.id for pack in site.queue.running()] == [site.packs[0].id, site.packs[2].id, site.packs[1].id]
+
+
+def test_a_stop_hands_out_nothing_more_and_waits_for_what_runs() -> None:
+    site = Site(4, 2)
+    pack = site.take()
+    site.queue.stop()
+    assert site.queue.stopping
+    assert site.queue.take() is None
+    assert not site.queue.exhausted
+    site.queue.done(record(pack, counts={}, stopped=True))
+    assert site.queue.exhausted
+    assert site.queue.counts.done == site.queue.counts.packs_done == 0
+
+
+def test_a_fault_stops_the_launch_and_says_why() -> None:
+    site = Site(4, 2)
+    pack = site.take()
+    site.queue.done(record(pack, counts={}, fault="cannot write: no space left on device"))
+    assert site.queue.fault == "cannot write: no space left on device"
+    assert site.queue.exhausted
+    assert site.queue.counts.done == 0
+
+
+def test_a_death_after_a_stop_hands_out_nothing() -> None:
+    site = Site(2, 2)
+    pack = site.take()
+    site.queue.stop()
+    site.queue.died(pack.id)
+    assert site.queue.take() is None
+    assert site.queue.exhausted
+
+
+@pytest.mark.parametrize("report", ["done", "died"])
+def test_a_report_of_an_unknown_pack_counts_nothing(report: str) -> None:
+    site = Site(2, 2)
+    if report == "done":
+        site.queue.done(PackRecord(pack="unknown", counts={"completed": 2}))
+    else:
+        site.queue.died("unknown")
+    assert site.queue.counts.done == 0
+    assert not site.queue.exhausted
+
+
+def test_a_snapshot_is_a_copy() -> None:
+    site = Site(2, 1)
+    before = site.queue.snapshot()
+    site.queue.done(record(site.take()))
+    assert before.statuses == {}
+    assert site.queue.snapshot().statuses == {"completed": 1}

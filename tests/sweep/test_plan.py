@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.kinds import BetaObjective, Binomial, Digits, FlatModel, FreeBitsObjective, Training
+from results.commit import new_identity
+from results.quantity import Estimate, Quantity
+from results.schema import FAILED, FINISHED
+from results.store import ResultStore
+from studies.axes import axis, product
+from studies.study import Study
+from studies.trial import Trial
+from sweep.pack import Pack, decide
+from sweep.plan import StudyPlan, count_packs, decisions_for, disk_bytes, hours, plan_study
+from sweep.rows import Attempt, now, trial_row, value_rows
+from sweep.task import PackTask, Settings
+
+RATE, ELBO = (Quantity(name=name, unit="nats", goal="none", family="m:f") for name in ("rate", "elbo"))
+STUDY = Study(
+    name="test/plan",
+    question="What is left?",
+    base=Trial(
+        data=Digits(),
+        model=FlatModel(latent=2, likelihood=Binomial(total=16)),
+        objective=BetaObjective(),
+        training=Training(steps=10, batch_size=4),
+    ),
+    axes=product(
+        axis("model.latent", (2, 3)), axis("objective", (BetaObjective(beta=(0.5,)), FreeBitsObjective(floor=1.0)))
+    ),
+    seeds=2,
+    quantities=(RATE, ELBO),
+)
+TRIALS = STUDY.trials()
+STATUSES = sorted(FINISHED | FAILED)
+
+
+def commit(
+    store: ResultStore,
+    trial: Trial,
+    status: str = "completed",
+    reason: str = "",
+    measured: tuple[Quantity, ...] = (),
+    kept: bool = True,
+    seconds: tuple[float, float] = (3.0, 1.0),
+) -> None:
+    """One attempt at a trial, as a worker stores it."""
+    pack = Pack(trials=(trial,), decision=decide(trial, 2, "cpu"))
+    task = PackTask.of(pack, (), Settings(store=str(store.root), launch="one"), (), 0)
+    attempt = Attempt(trial=trial, identity=new_identity(), slot=0, started=now())
+    attempt.train_seconds, attempt.evaluate_seconds = seconds
+    if status != "completed":
+        attempt.failed(status, reason)
+    values = {quantity.name: Estimate(1.0) for quantity in measured}
+    tables: dict[str, Any] = {"trials": [trial_row(attempt, pack, task)]}
+    tables |= value_rows(trial.id, attempt.identity, "last", values, measured, 16)
+    weights = {f"{trial.id}/w": np.zeros(3, dtype=np.float32)} if status == "completed" and kept else {}
+    store.commit(tables, weights)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ResultStore:
+    return ResultStore.open(tmp_path / "runs", create=True)
+
+
+def ids(trials: tuple[Trial, ...]) -> list[str]:
+    return [trial.id for trial in trials]
+
+
+def packs_by_hand(plan: StudyPlan, width: int) -> int:
+    counts: dict[str, int] = {}
+    for trial in plan.pending:
+        counts[trial.shape] = counts.get(trial.shape, 0) + 1
+    return sum(-(-count // width) for count in counts.values())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, len(TRIALS) - 1), st.sampled_from(STATUSES)), max_size=16),
+    st.sets(st.sampled_from([*sorted(FAILED), "*", "volume"])),
+    st.integers(1, 3),
+)
+def test_a_plan_agrees_with_the_history_of_every_trial(
+    history: list[tuple[int, str]], retry: set[str], width: int
+) -> None:
+    """Oracle: what is told of attempts one after another, of which the first finished or else the last counts."""
+    stand: dict[int, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        store = ResultStore.open(Path(folder) / "runs", create=True)
+        for position, status in history:
+            commit(store, TRIALS[position], status, f"lost volume N of {status}")
+            if stand.get(position) not in FINISHED:
+                stand[position] = status
+        plan = plan_study(STUDY, store, retry=retry)
+        packs = count_packs(plan, decisions_for([STUDY], store, "cpu", width))
+    again = FAILED if retry & {"*", "volume"} else FAILED & retry
+    finished = [trial.id for position, trial in enumerate(TRIALS) if stand.get(position) in FINISHED]
+    failed = [trial.id for position, trial in enumerate(TRIALS) if stand.get(position) in FAILED - again]
+    assert ids(plan.finished) == finished
+    assert ids(plan.failed) == failed
+    assert ids(plan.pending) == [trial.id for trial in TRIALS if trial.id not in {*finished, *failed}]
+    assert plan.trials == len(plan.finished) + len(plan.failed) + len(plan.pending) == len(STUDY)
+    assert plan.retried == sum(status in again for status in stand.values())
+    assert set(plan.unevaluated) == {TRIALS[position].id for position, state in stand.items() if state == "completed"}
+    assert packs == packs_by_hand(plan, width)
+
+
+def test_without_a_store_all_is_pending() -> None:
+    plan = plan_study(STUDY, None)
+    assert plan.pending == TRIALS
+    assert (plan.finished, plan.failed, plan.unevaluated) == ((), (), {})
+    assert hours(plan, None) is None
+    assert disk_bytes(plan, None) is None
+
+
+def test_a_trial_that_another_study_finished_is_finished(store: ResultStore) -> None:
+    half = STUDY.base.model_copy(update={"objective": BetaObjective(beta=(0.5,))})
+    other = Study(name="test/other", question="?", base=half, axes=axis("model.latent", (3, 4)), seeds=(1, 2))
+    for trial in other.trials():
+        commit(store, trial)
+    (shared,) = {*ids(TRIALS)} & {*ids(other.trials())}
+    assert ids(plan_study(STUDY, store).finished) == [shared]
+
+
+def test_more_seeds_redo_nothing(store: ResultStore) -> None:
+    for trial in TRIALS:
+        commit(store, trial)
+    plan = plan_study(STUDY.with_seeds(3), store)
+    assert ids(plan.finished) == ids(TRIALS)
+    assert {trial.seed for trial in plan.pending} == {2}
+    assert len(plan.pending) == len(STUDY.settings)
+
+
+def test_finished_trials_are_evaluated_for_what_they_lack(store: ResultStore) -> None:
+    commit(store, TRIALS[0], measured=(RATE, ELBO))
+    commit(store, TRIALS[1], measured=(RATE,))
+    commit(store, TRIALS[2], "diverged")
+    commit(store, TRIALS[3], "error", "ValueError")
+    assert plan_study(STUDY, store).unevaluated == {TRIALS[1].id: (ELBO,)}
+    assert plan_study(STUDY, store, quantities=("rate",)).unevaluated == {}
+    everything = plan_study(STUDY, store, quantities=("rate",), force=True).unevaluated
+    assert everything == {TRIALS[0].id: (RATE,), TRIALS[1].id: (RATE,)}
+
+
+def test_a_new_version_of_a_quantity_is_lacking(store: ResultStore) -> None:
+    commit(store, TRIALS[0], measured=(RATE, ELBO))
+    newer = dataclasses.replace(RATE, version=2)
+    plan = plan_study(dataclasses.replace(STUDY, quantities=(newer, ELBO)), store)
+    assert plan.unevaluated == {TRIALS[0].id: (newer,)}
+
+
+def test_what_has_no_weights_cannot_be_evaluated_and_is_counted(store: ResultStore) -> None:
+    commit(store, TRIALS[0], measured=(RATE,), kept=False)
+    commit(store, TRIALS[1], measured=(RATE,))
+    plan = plan_study(STUDY, store)
+    assert (set(plan.unevaluated), plan.weightless) == ({TRIALS[1].id}, 1)
+    store.prune_weights()
+    plan = plan_study(STUDY, store)
+    assert (plan.unevaluated, plan.weightless) == ({}, 2)
+    assert ids(plan.finished) == ids(TRIALS[:2])
+
+
+def test_hours_are_the_measured_seconds_of_a_shape_for_each_pending_trial(store: ResultStore) -> None:
+    shapes = list(dict.fromkeys(trial.shape for trial in TRIALS))
+    for shape, seconds in zip(shapes, (10.0, 20.0, 40.0, 80.0), strict=True):
+        assert hours(plan_study(STUDY, store), store) is None  # a shape has not been seen
+        commit(store, next(trial for trial in TRIALS if trial.shape == shape), seconds=(seconds, seconds / 2))
+    plan = plan_study(STUDY, store)
+    assert len(plan.pending) == 4
+    assert hours(plan, store) == pytest.approx(1.5 * (10 + 20 + 40 + 80) / 3600)
+    for trial in plan.pending:
+        commit(store, trial)
+    assert hours(plan_study(STUDY, store), store) == 0
+
+
+def test_disk_is_what_stored_trials_take(store: ResultStore) -> None:
+    assert disk_bytes(plan_study(STUDY, store), store) is None
+    for trial in TRIALS[:2]:
+        commit(store, trial)
+    assert disk_bytes(plan_study(STUDY, store), store) == int(store.size() / 2 * 6)
+
+
+def test_decisions_come_from_the_whole_enumeration_whatever_is_selected(store: ResultStore) -> None:
+    whole = decisions_for([STUDY], store, "cpu")
+    assert {one.width for one in whole.values()} == {2}
+    assert decisions_for([STUDY.select("seed=1")], store, "cpu") == whole
+
+
+def test_a_stored_decision_holds_and_a_width_that_is_asked_for_overrides_it(store: ResultStore) -> None:
+    rule = decisions_for([STUDY], store, "cpu")
+    first, *others = rule.values()
+    measured = dataclasses.replace(first, width=7, source="calibrated")
+    store.decide([vars(measured) | {"decided": now()}])
+    store.decide([vars(first) | {"decided": now()}])  # too late
+    assert decisions_for([STUDY], store, "cpu") == {measured.shape: measured} | {one.shape: one for one in others}
+    assert {one.width for one in decisions_for([STUDY], store, "cpu", 5).values()} == {5}
+    assert {one.width for one in decisions_for([STUDY], store, "cuda").values()} == {2}
+
+
+def test_planning_writes_nothing(store: ResultStore) -> None:
+    commit(store, TRIALS[0])
+    before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
+    plan = plan_study(STUDY, store, retry=("*",))
+    decisions_for([STUDY], store, "cpu")
+    hours(plan, store)
+    disk_bytes(plan, store)
+    assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
