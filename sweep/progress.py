@@ -16,8 +16,8 @@ from results.store import ResultStore
 from sweep.pack import Pack
 from sweep.pack_queue import Counts, PackQueue
 
-TERMINAL_SECONDS = 0.5
-PLAIN_SECONDS = 10.0
+LOOK_SECONDS = 0.5
+PLAIN_SECONDS = 10.0  # between lines where there is no terminal
 SPEED_SECONDS = 30.0  # over which trial-steps per second are averaged
 TRAINING_SHARE = 0.8  # of a pack's time; the rest is evaluation
 SUCCEEDED = ("completed", "evaluated")
@@ -30,8 +30,9 @@ ERASE = "\r\x1b[K"
 class Snapshot:
     """A launch at one moment.
 
-    seconds: since it began. work: trials done, running ones counted by the part that is done. steps: trial-steps, also
-    of running packs. skipped: work that checkpoints of an earlier launch had done already.
+    seconds: since it began. idle: of these, before any work was seen, while workers started. work: trials done, running
+    ones counted by the part that is done. steps: trial-steps, also of running packs. skipped: work that checkpoints of
+    an earlier launch had done already.
     """
 
     seconds: float
@@ -39,14 +40,20 @@ class Snapshot:
     work: float
     steps: int
     running: int
+    idle: float = 0.0
     stopping: bool = False
     skipped: float = 0.0
+
+    @property
+    def busy(self) -> float:
+        """Seconds of work."""
+        return self.seconds - self.idle
 
     @property
     def remaining_seconds(self) -> float | None:
         """At the pace so far; None where nothing has been done yet."""
         new = self.work - self.skipped
-        return None if new <= 0 or self.seconds <= 0 else self.seconds * (self.counts.trials - self.work) / new
+        return None if new <= 0 or self.busy <= 0 else self.busy * (self.counts.trials - self.work) / new
 
 
 def part_done(pack: Pack, record: Mapping[str, Any]) -> tuple[float, int]:
@@ -99,8 +106,8 @@ def last_line(snapshot: Snapshot) -> str:
     """How it ended."""
     counts = snapshot.counts
     parts = [f"{counts.done:,}/{counts.trials:,} trials in {duration(snapshot.seconds)}"]
-    if snapshot.steps > snapshot.seconds > 0:
-        parts.append(f"{snapshot.steps / snapshot.seconds:,.0f} trial-steps/s")
+    if snapshot.steps > snapshot.busy > 0:
+        parts.append(f"{snapshot.steps / snapshot.busy:,.0f} trial-steps/s")
     return ", ".join([*parts, *told(counts.statuses)])
 
 
@@ -112,6 +119,7 @@ class Progress:
     store: ResultStore
     resumed: Collection[str] = ()
     began: float = field(default_factory=time.monotonic)
+    _idle: float = 0.0
     _skipped: dict[str, tuple[float, int]] = field(default_factory=dict)
     _seen: deque[tuple[float, int]] = field(default_factory=lambda: deque([(0.0, 0)]))
 
@@ -126,18 +134,24 @@ class Progress:
                 self._skipped.setdefault(pack.id, (part * len(pack.trials), made))
             work += part * len(pack.trials)
             steps += made
+        skipped = sum(part for part, _ in self._skipped.values())
+        if work <= skipped:
+            self._idle = seconds
         return Snapshot(
             seconds=seconds,
+            idle=self._idle,
             counts=counts,
             work=work,
             steps=steps - sum(made for _, made in self._skipped.values()),
             running=len(packs),
             stopping=self.queue.stopping,
-            skipped=sum(part for part, _ in self._skipped.values()),
+            skipped=skipped,
         )
 
     def speed(self, snapshot: Snapshot) -> float | None:
         """Trial-steps per second over the last half minute; None before the first."""
+        if not snapshot.steps:
+            self._seen.clear()
         self._seen.append((snapshot.seconds, snapshot.steps))
         while len(self._seen) > 2 and self._seen[1][0] <= snapshot.seconds - SPEED_SECONDS:
             self._seen.popleft()
@@ -157,18 +171,18 @@ class _Display(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
-        interval = TERMINAL_SECONDS if self.terminal else PLAIN_SECONDS
-        while not self.ended.wait(interval):
+        shown, pause = 0.0, LOOK_SECONDS
+        while not self.ended.wait(pause):
             begun = time.perf_counter()
-            self.show()
-            took = time.perf_counter() - begun
-            interval = max(TERMINAL_SECONDS if self.terminal else PLAIN_SECONDS, took / LARGEST_SHARE)
-
-    def show(self) -> None:
-        with contextlib.suppress(StoreError):
-            snapshot = self.progress.look()
-            text = line(snapshot, self.progress.speed(snapshot))
-            self.write(f"{ERASE}{text[: self._columns() - 1]}" if self.terminal else f"{text}\n")
+            with contextlib.suppress(StoreError):
+                snapshot = self.progress.look()
+                text = line(snapshot, self.progress.speed(snapshot))
+                if self.terminal:
+                    self.write(f"{ERASE}{text[: self._columns() - 1]}")
+                elif snapshot.seconds - shown >= PLAIN_SECONDS:
+                    shown = snapshot.seconds
+                    self.write(f"{text}\n")
+            pause = max(LOOK_SECONDS, (time.perf_counter() - begun) / LARGEST_SHARE)
 
     def write(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # a closed pipe, a closed file
@@ -177,7 +191,7 @@ class _Display(threading.Thread):
 
     def _columns(self) -> int:
         try:
-            return os.get_terminal_size(self.stream.fileno()).columns
+            return os.get_terminal_size(self.stream.fileno()).columns or 80  # 0: a terminal that does not say
         except (OSError, ValueError):
             return 80
 

@@ -146,6 +146,7 @@ def _check_quantities(names: Sequence[str], entries: Sequence[Entry]) -> None:
 def _launch(namespace: argparse.Namespace, entries: Sequence[Entry], store: ResultStore, chosen: Options) -> int:
     from results.files import StoreError
     from sweep.cli.standing import live_launches
+    from sweep.executor import ExecutorError
     from sweep.launch import Launch
     from sweep.progress import watch
 
@@ -170,7 +171,7 @@ def _launch(namespace: argparse.Namespace, entries: Sequence[Entry], store: Resu
 
     try:
         outcome = launch.run(executor, shown)
-    except StoreError as error:
+    except (StoreError, ExecutorError) as error:
         if not begun:
             raise
         print(f"sweep: error: stopped: {launch.queue.fault or error}", file=sys.stderr)
@@ -198,18 +199,9 @@ def _executor(namespace: argparse.Namespace) -> Executor:
         from sweep.local_executor import LocalExecutor
 
         return LocalExecutor()
-    from sweep.executor import ExecutorError
+    from sweep.ray_executor import RayExecutor
 
-    try:
-        from sweep.ray_executor import RayExecutor
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "ray":
-            raise
-        raise ExecutorError(
-            "Ray is not installed; install ray[tune], or run in this process: --executor local"
-        ) from None
-    executor: Executor = RayExecutor(address=namespace.address)
-    return executor
+    return RayExecutor(address=namespace.address)
 
 
 @contextlib.contextmanager

@@ -119,6 +119,19 @@ def test_time_left_is_at_the_pace_so_far() -> None:
     assert Snapshot(seconds=30.0, counts=Counts(trials=12), work=0.0, steps=0, running=1).remaining_seconds is None
 
 
+def test_the_start_of_workers_makes_the_pace_no_slower() -> None:
+    packs, store = queue(), StoreOfRecords()
+    packs.take()
+    seen = Progress(packs, store, began=time.monotonic() - 60)  # type: ignore[arg-type]
+    waiting = seen.look()
+    assert (waiting.seconds, waiting.remaining_seconds) == (pytest.approx(60, abs=1), None)
+    seen.began -= 10
+    store.records = {PACKS[0].id: {"phase": "train", "step": 100, "steps": 100}}
+    working = seen.look()
+    assert working.busy == pytest.approx(10, abs=1)
+    assert working.remaining_seconds == pytest.approx(10 * (12 - 3.2) / 3.2, rel=0.1)
+
+
 def test_work_from_a_checkpoint_makes_the_pace_no_faster() -> None:
     packs, store = queue(), StoreOfRecords([PACKS[0].id])
     packs.take()
@@ -141,7 +154,8 @@ def test_speed_is_of_the_last_half_minute() -> None:
         seen.speed(Snapshot(seconds=float(second), counts=counts, work=0, steps=steps, running=1))
         for second, steps in [(10, 1000), (20, 2000), (30, 3000), (60, 3000), (70, 3000)]
     ]
-    assert speeds == [100, 100, 100, pytest.approx(0), 0]
+    assert speeds == [100, 100, 100, 0, 0]
+    assert seen.speed(Snapshot(seconds=80.0, counts=counts, work=0, steps=0, running=1)) is None
 
 
 def test_the_line_tells_failures_and_that_it_is_stopping() -> None:
@@ -158,6 +172,7 @@ def test_the_line_tells_failures_and_that_it_is_stopping() -> None:
 
 
 def test_plain_lines_elsewhere_than_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.02)
     stream, packs = io.StringIO(), queue()
     with watch(packs, StoreOfRecords(), stream):  # type: ignore[arg-type]
@@ -173,7 +188,7 @@ def test_plain_lines_elsewhere_than_on_a_terminal(monkeypatch: pytest.MonkeyPatc
 
 
 def test_one_line_on_a_terminal_and_a_last_one_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
+    monkeypatch.setattr(progress, "LOOK_SECONDS", 0.02)
     monkeypatch.setenv("TERM", "xterm")
     stream, packs = Terminal(), queue()
     with watch(packs, StoreOfRecords(), stream):  # type: ignore[arg-type]
@@ -187,7 +202,7 @@ def test_one_line_on_a_terminal_and_a_last_one_that_stays(monkeypatch: pytest.Mo
 
 
 def test_an_exception_leaves_a_clean_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
+    monkeypatch.setattr(progress, "LOOK_SECONDS", 0.02)
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
 
@@ -202,6 +217,7 @@ def test_an_exception_leaves_a_clean_line(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_reader_that_is_gone_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.01)
     with watch(queue(), StoreOfRecords(), Closed()):  # type: ignore[arg-type]
         time.sleep(0.05)
