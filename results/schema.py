@@ -150,7 +150,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "images": ("trial", "attempt", "name", "version"),
     "codes": ("trial", "attempt", "name", "version"),
     "decisions": ("shape", "device", "decided"),
-    "launches": ("launch", "event"),
+    "launches": ("launch", "study", "event"),
 }
 
 FINISHED = frozenset({"completed", "diverged"})

@@ -6,7 +6,7 @@ import itertools
 import unicodedata
 from typing import TYPE_CHECKING
 
-from results.table_formats import Item, lay_out
+from results.table_formats import Item, Layout, lay_out
 
 if TYPE_CHECKING:
     from results.table import Table
@@ -61,7 +61,8 @@ _MATH = {
     "ο": "o",
 }
 
-_LARGE = 5  # columns above which the type is smaller and the table may reach into both margins
+# Columns, and characters in a row, above which the type is smaller and the table may reach into both margins.
+_LARGE, _WIDE = 5, 90
 
 
 def latex(table: Table) -> str:
@@ -74,7 +75,7 @@ def latex(table: Table) -> str:
         rf"\caption{{\textbf{{{escape(table.title)}.}} {escape(table.legend)}}}",
         rf"\label{{tab:{_label(table.name)}}}",
     ]
-    large = places > _LARGE
+    large = places > _LARGE or _width(layout) > _WIDE
     if large:
         lines += [r"\scriptsize", r"\setlength{\tabcolsep}{3pt}", r"\makebox[\linewidth][c]{%"]
     lines += [
@@ -101,6 +102,15 @@ def latex(table: Table) -> str:
             if item.cell is not None and item.cell.trials:
                 lines.append(f"% {' '.join(f'{item.row}:{item.column}'.split())} = {' '.join(item.cell.trials)}")
     return "\n".join(lines) + "\n"
+
+
+def _width(layout: Layout) -> int:
+    """Characters of the widest entry of each column, added up."""
+    rows = [
+        [label, *(f"{item.value} {item.spread} {item.coverage}".strip() for item in items)]
+        for label, items in layout.rows
+    ]
+    return sum(max(map(len, column)) for column in zip(layout.header, *rows, strict=True))
 
 
 def escape(text: str) -> str:

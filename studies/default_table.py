@@ -31,7 +31,7 @@ def settings_table(frame: Frame, name: str) -> Table:
         name=name,
         title=f"All settings of {frame.study}",
         caption="Mean ± standard deviation over seeds (ddof = 1) where there are several. Nothing was tested.",
-        stub=", ".join(axis_titles(frame.axes).values()) or "setting",
+        stub="setting",
         columns=columns or (Heading(name="finished", label="finished trials"),),
         rows=tuple(rows.values()),
         cells=cells,

@@ -8,7 +8,7 @@ only for figures.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -66,14 +66,17 @@ def read_results(entries: Sequence[Entry], store: ResultStore) -> Results:
         if name in frames:
             raise StudyError(f"{name} and {name}{SMALL} give outputs of the same names: ask for one at a time")
         frames[name] = study_frame(entry.study, store)
-    return Results(entries=tuple(entries), frames=frames, damaged=dict(store.damaged))
+    results = Results(entries=tuple(entries), frames=frames, damaged=dict(store.damaged))
+    for paper in results.papers:
+        _refuse_repeats(f"{paper.name}: two outputs are called", [one.name for one in (*paper.tables, *paper.figures)])
+    return results
 
 
 def build_tables(results: Results) -> list[Table]:
     """The tables of the studies: those of their papers, then the default ones."""
     made = [_build(output, results.frames, Table) for output in chosen(results, "tables")]
     made += [settings_table(results.frames[name], f"{_stem(name)}-settings") for name in _uncovered(results, "tables")]
-    _refuse_repeats("table", [table.name for table in made])
+    _refuse_repeats("two studies have a table", [table.name for table in made])
     return made
 
 
@@ -85,7 +88,7 @@ def build_figures(results: Results) -> list[Figure]:
     made = [_build(output, results.frames, Figure) for output in chosen(results, "figures")]
     for name in _uncovered(results, "figures"):
         made += default_figures(results.frames[name], _stem(name))
-    _refuse_repeats("figure", [figure.name for figure in made])
+    _refuse_repeats("two studies have a figure", [figure.name for figure in made])
     return made
 
 
@@ -113,7 +116,7 @@ def find_table(tables: Sequence[Table], name: str) -> Table:
     return known[name]
 
 
-def build_report(results: Results, store: ResultStore, running: frozenset[str] = frozenset()) -> Report:
+def build_report(results: Results, store: ResultStore, running: Collection[str] = ()) -> Report:
     """All of the studies on one page. running: ids of trials that a launch works on now."""
     from results.report import FailureGroup, Report
 
@@ -135,11 +138,11 @@ def build_report(results: Results, store: ResultStore, running: frozenset[str] =
     )
 
 
-def _progress(study: Study, frame: Frame, running: frozenset[str]) -> StudyProgress:
+def _progress(study: Study, frame: Frame, running: Collection[str]) -> StudyProgress:
     from results.report import StudyProgress
 
     status = frame.trials["status"]
-    status = status.mask(frame.trials["trial"].isin(running) & ~status.isin(sorted(FINISHED)), "running")
+    status = status.mask(frame.trials["trial"].isin(sorted(running)) & ~status.isin(sorted(FINISHED)), "running")
     return StudyProgress(
         name=study.name,
         question=study.question,
@@ -147,17 +150,6 @@ def _progress(study: Study, frame: Frame, running: frozenset[str]) -> StudyProgr
         axes=frame.axes,
         seeds=len(study.seed_values),
         reduced=frame.reduced,
-    )
-
-
-def running_trials(store: ResultStore) -> frozenset[str]:
-    """The trials of the packs in flight, of launches that are alive."""
-    alive = store.beating()
-    return frozenset(
-        trial
-        for record in store.inflight().values()
-        if record.get("launch") in alive
-        for trial in record.get("pack", ())
     )
 
 
@@ -181,10 +173,12 @@ def _build(output: Output, frames: Mapping[str, Frame], kind: type[Made]) -> Mad
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise StudyError(f"{output.name} is built by {output.build}: {error}") from None
+        raise StudyError(f"{output.name} is built by {output.build}, which is not there: {error}") from None
     function: Callable[[Mapping[str, Frame]], Any] | None = getattr(found, attribute, None)
     if function is None:
-        raise StudyError(f"{output.name} is built by {output.build}: {nearest(attribute, vars(found))}")
+        raise StudyError(
+            f"{output.name} is built by {output.build}, which is not there; {nearest(attribute, vars(found))}"
+        )
     made = function({name: frames[name] for name in output.studies})
     if not isinstance(made, kind):
         raise StudyError(f"{output.name}: {output.build} gives a {type(made).__name__}, not a {kind.__name__}")
@@ -199,7 +193,8 @@ def _stem(name: str) -> str:
     return name.replace("/", "-")
 
 
-def _refuse_repeats(what: str, names: Sequence[str]) -> None:
+def _refuse_repeats(fault: str, names: Sequence[str]) -> None:
+    """Names are those of files: raises StudyError for one that stands twice."""
     for name in names:
         if names.count(name) > 1:
-            raise StudyError(f"two studies have a {what} {name}: ask for one at a time")
+            raise StudyError(f"{fault} {name}, and so their files")

@@ -62,7 +62,7 @@ def add(verbs: Verbs[Parser]) -> None:
         "all its settings.",
         example="sweep tables digits\nsweep tables digits/hvae --format latex,csv --out paper/tables",
     )
-    _arguments(tables, "tables", tuple(TABLE_FORMATS), "md (which is printed too), latex, csv, html")
+    _arguments(tables, tuple(TABLE_FORMATS), "md (which is printed too), latex, csv, html")
     figures = verb(
         verbs,
         "figures",
@@ -72,7 +72,7 @@ def add(verbs: Verbs[Parser]) -> None:
         "found. A study without figures of its own gets each quantity against each axis.",
         example="sweep figures digits\nsweep figures digits/objectives --format html,pdf",
     )
-    _arguments(figures, "figures", FIGURE_FORMATS, "html, png, pdf, svg; by default all that this machine can make")
+    _arguments(figures, FIGURE_FORMATS, "html, png, pdf, svg; by default all that this machine can make")
     report = verb(
         verbs,
         "report",
@@ -90,11 +90,11 @@ def add(verbs: Verbs[Parser]) -> None:
     )
 
 
-def _arguments(parser: Parser, what: str, formats: Sequence[str], told: str) -> None:
+def _arguments(parser: Parser, formats: Sequence[str], told: str) -> None:
     add_names(parser)
     add_store(parser)
     add_selection(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"where to write them (default: {OUT}/NAME/{what})")
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"where to write them (default: {OUT}/NAME)")
     parser.add_argument(
         "--format", type=_formats(formats), metavar="FORMAT,…", help=f"only these formats, of {told}", default=None
     )
@@ -123,7 +123,7 @@ def run_tables(namespace: Namespace) -> int:
     _note(left_out(results, "tables"))
     tables = build_tables(results)
     formats = namespace.format or tuple(TABLE_FORMATS)
-    folder = namespace.out or default_folder(results.entries) / "tables"
+    folder = namespace.out or default_folder(results.entries)
     if "md" in formats:
         print("\n".join(table.markdown() for table in tables), end="")
     write_tables(tables, folder, formats)
@@ -168,7 +168,7 @@ def run_figures(namespace: Namespace) -> int:
     results, _ = _results(namespace)
     _note(left_out(results, "figures"))
     figures = build_figures(results)
-    folder = namespace.out or default_folder(results.entries) / "figures"
+    folder = namespace.out or default_folder(results.entries)
     written = write_figures(figures, folder, namespace.format)
     for path in written.paths:
         print(path)
@@ -182,11 +182,13 @@ def run_figures(namespace: Namespace) -> int:
 def run_report(namespace: Namespace) -> int:
     """Writes the report and prints its path last."""
     from results.report import write_report
-    from sweep.outputs import build_report, left_out, running_trials
+    from sweep.cli.standing import live_launches, running_packs
+    from sweep.outputs import build_report, left_out
 
     results, store = _results(namespace)
     _note([*left_out(results, "tables"), *left_out(results, "figures")])
-    report = build_report(results, store, running_trials(store))
+    packs = running_packs(store, live_launches(store))
+    report = build_report(results, store, {trial for record in packs for trial in record.get("pack", ())})
     out: Path = namespace.out or default_folder(results.entries)
     target = out if out.suffix == ".html" else out / "report.html"
     path = write_report(target, report)

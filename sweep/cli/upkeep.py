@@ -97,7 +97,7 @@ def run_prune(namespace: Namespace) -> int:
         if namespace.names:
             trials = {trial.id for entry in entries(namespace) for trial in entry.study.trials()}
         record = store.prune_weights(trials, dry_run=namespace.dry_run)
-        _tell("weights", record, "also of trials that are not to go, or of a commit under way")
+        _tell("weights", record, "needed by other trials, or by a commit under way")
     if namespace.checkpoints:
         _tell("checkpoints", store.prune_checkpoints(dry_run=namespace.dry_run), "of packs that run now")
     return 0
@@ -107,7 +107,7 @@ def _tell(what: str, record: PruneRecord, why: str) -> None:
     done = "would be freed" if record.dry_run else "freed"
     print(f"{what}: {_count(record.files, 'file')}, {_size(record.bytes)} {done}")
     if record.kept:
-        stay = "would stay" if record.dry_run else "stay"
+        stay = "would stay" if record.dry_run else "stays" if record.kept == 1 else "stay"
         print(f"{what}: {_count(record.kept, 'file')} {stay} ({why})")
 
 
