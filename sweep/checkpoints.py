@@ -36,10 +36,14 @@ class Checkpoints:
         try:
             self.report(int(state.step.float().mean()))
         except Stopped:
-            if time.perf_counter() - self.begun > WORTH_SAVING * self.every:
-                self.save(state)
+            self.save_before_stop(state)
             raise
         if time.perf_counter() >= self.next:
+            self.save(state)
+
+    def save_before_stop(self, state: PackState) -> None:
+        """Saves the state of a pack that is to stop, where it has been at it for long enough."""
+        if time.perf_counter() - self.begun > WORTH_SAVING * self.every:
             self.save(state)
 
     def save(self, state: PackState) -> None:

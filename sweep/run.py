@@ -20,6 +20,7 @@ from models.training.trainer import Path as EnginePath
 from models.training.trainer import train
 from results.commit import new_identity
 from results.files import StoreError
+from results.schema import FINISHED
 from results.store import ResultStore
 from sweep.checkpoints import Checkpoints, Stopped
 from sweep.failures import reason_of, traceback_of
@@ -64,26 +65,23 @@ class _Worker:
         self.looked = 0.0
 
     def train_and_evaluate(self) -> PackRecord:
-        pack = self.pack
-        if self.task.retry:  # the worker before may have died after its commit
-            pack = pack.keep(trial for trial in pack.trials if trial.id not in self._finished())
+        finished = self._finished() if self.task.retry else {}  # the worker before may have died after its commit
+        pack = self.pack.keep(trial for trial in self.pack.trials if trial.id not in finished)
         try:
             attempts = self._attempts(pack) if pack.trials else []
         except Stopped:
             self.store.clear_inflight(self.pack.id)
             return PackRecord(pack=self.pack.id, stopped=True)
         self.store.clear_inflight(self.pack.id)
-        return self._record(attempts)
-
-    def _record(self, attempts: list[Attempt]) -> PackRecord:
         record = PackRecord(pack=self.pack.id, trial_steps=sum(attempt.step for attempt in attempts))
-        for attempt in attempts:
-            record = record.with_status(attempt.status)
+        for status in (*finished.values(), *(attempt.status for attempt in attempts)):
+            record = record.with_status(status)
         return record
 
-    def _finished(self) -> set[str]:
+    def _finished(self) -> dict[str, str]:
+        """The trials of this pack that are finished in the store, with their status."""
         rows = self.store.trials(["trial", "status"], [trial.id for trial in self.pack.trials]).to_pylist()
-        return {row["trial"] for row in rows if row["status"] in ("completed", "diverged")}
+        return {row["trial"]: row["status"] for row in rows if row["status"] in FINISHED}
 
     def _attempts(self, pack: Pack) -> list[Attempt]:
         """Trains, evaluates and commits; on an exception the halves, until the culprit stands alone."""
@@ -93,8 +91,12 @@ class _Worker:
             for slot, trial in enumerate(pack.trials)
         ]
         try:
-            problem, state = self._train(pack, attempts)
-            self._evaluate(problem, state, attempts)
+            problem, state, checkpoints = self._train(pack, attempts)
+            try:
+                self._evaluate(problem, state, attempts)
+            except Stopped:
+                checkpoints.save_before_stop(state)
+                raise
         except (Stopped, StoreError):
             raise
         except Exception as error:  # noqa: BLE001 - a trial's failure becomes its row
@@ -116,7 +118,7 @@ class _Worker:
         torch.cuda.empty_cache()
         return half.narrowed()
 
-    def _train(self, pack: Pack, attempts: list[Attempt]) -> tuple[Problem, PackState]:
+    def _train(self, pack: Pack, attempts: list[Attempt]) -> tuple[Problem, PackState, Checkpoints]:
         self._mark({"phase": "train", "step": 0, "steps": pack.trials[0].training.steps})
         problem = build_pack_problem(pack, self.device)
         state = PackState.initial(problem)
@@ -125,8 +127,8 @@ class _Worker:
             with contextlib.suppress(ValueError):  # of other code: begin again
                 state.load({name: torch.from_numpy(value) for name, value in loaded[0].items()})
         begun = time.perf_counter()
-        saving = Checkpoints(self.store, pack, self.task.settings.checkpoint_seconds, self._report)
-        state = train(problem, pack.decision.path, state, saving.after_block)
+        checkpoints = Checkpoints(self.store, pack, self.task.settings.checkpoint_seconds, self._report)
+        state = train(problem, pack.decision.path, state, checkpoints.after_block)
         seconds = time.perf_counter() - begun
         steps, alive = state.step.tolist(), state.alive.tolist()
         curves = state.curves.cpu().double().numpy()
@@ -136,7 +138,7 @@ class _Worker:
             attempt.curves = _curves(problem, curves[slot])
             if not alive[slot]:
                 attempt.failed("diverged", "the loss was not finite")
-        return problem, state
+        return problem, state, checkpoints
 
     def _evaluate(self, problem: Problem, state: PackState, attempts: list[Attempt]) -> None:
         parameters = problem.layout.views(state.evaluated_rows())
