@@ -1,0 +1,161 @@
+"""Launches of a tiny study in a user's own file, and what they left in their stores, to be compared bit for bit."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results.quantity import Quantity
+from results.store import ResultStore
+from studies.axes import axis
+from studies.catalogue import Entry
+from studies.study import Study
+from studies.trial import Trial
+from studies.user_file import UserModule, load_file
+from sweep.executor import Executor
+from sweep.launch import Launch, Options, Outcome
+from sweep.local_executor import LocalExecutor
+from sweep.pack import Decision, Pack
+from sweep.task import PackTask, Settings, Source
+
+TOY = Path(__file__).parent / "files" / "toy.py"
+_TAGS = itertools.count()
+
+
+def write_toy(path: Path, starts: Path, tag: str = "toy", trials: int = 16) -> Path:
+    """A copy of the file that notes what is started in `starts`; kinds of two files in one process need two tags."""
+    starts.mkdir(exist_ok=True)
+    text = TOY.read_text()
+    for old, new in (
+        ('TAG = "toy"', f"TAG = {tag!r}"),
+        ('STARTS = ""', f"STARTS = {str(starts)!r}"),
+        ("TRIALS = 16", f"TRIALS = {trials}"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    path.write_text(text)
+    return path
+
+
+def started(folder: Path) -> list[tuple[float, int]]:
+    """(number, first step) of each trial that an execution took up."""
+    names = (path.name.split("-") for path in folder.iterdir())
+    return sorted((float(number), int(step)) for number, step, _ in names)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Toy:
+    """A loaded copy of files/toy.py, and the folder of its starts."""
+
+    module: UserModule
+    folder: Path
+
+    def __getattr__(self, name: str) -> Any:
+        return self.module.get(name)
+
+    @property
+    def quantity(self) -> Quantity:
+        return self.named(self.module.get("RATE"))
+
+    def named(self, quantity: Quantity, **changes: Any) -> Quantity:
+        """A quantity of the file with its family's module filled in, as the catalogue does."""
+        return dataclasses.replace(quantity, family=f"{self.module.name}{quantity.family}", **changes)
+
+    def trials(self, *numbers: float, **common: Any) -> list[Trial]:
+        return [self.module.get("trial")(float(number), **common) for number in numbers]
+
+    def study(self, trials: Sequence[Trial], *quantities: Quantity, name: str = "toy/some") -> Entry:
+        """A study of exactly these trials, which differ in their objective alone."""
+        objectives = [trial.objective for trial in trials]
+        axes = axis("objective", objectives, labels=[str(number) for number in range(len(trials))])
+        quantities = quantities or (self.quantity,)
+        study = Study(name=name, question="?", base=trials[0], axes=axes, quantities=quantities)
+        return Entry(study=study, source=self.module)
+
+    def starts(self) -> Counter[float]:
+        """How often each trial was taken up, by its number."""
+        return Counter(number for number, _ in started(self.folder))
+
+    def task(self, store: ResultStore, trials: Sequence[Trial], *, width: int = 8, **more: Any) -> PackTask:
+        """A task for `run_pack`, by the path that the trials' model prefers."""
+        path = "sequential" if trials[0].model.convolutional else "fused"
+        decision = Decision(shape=trials[0].shape, device="cpu", width=width, path=path)
+        pack = Pack(trials=tuple(trials), decision=decision, task=more.pop("task", "train"))
+        settings = Settings(store=str(store.root), launch=more.pop("launch", "test"), **more.pop("settings", {}))
+        quantities = more.pop("quantities", (self.quantity,))
+        return PackTask.of(pack, quantities, settings, (Source.of(self.module),), more.pop("retry", 0))
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Toy:
+    """A fresh copy of the file, with kinds of its own."""
+    starts = tmp_path / "starts"
+    path = write_toy(tmp_path / "toy.py", starts, f"toy{next(_TAGS)}")
+    return Toy(module=load_file(path), folder=starts)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ResultStore:
+    return ResultStore.open(tmp_path / "store", create=True)
+
+
+@pytest.fixture
+def another_store(tmp_path: Path) -> ResultStore:
+    return ResultStore.open(tmp_path / "another", create=True)
+
+
+Launching = Callable[..., Outcome]
+
+
+@pytest.fixture
+def launch() -> Launching:
+    """Launches entries into a store: launch(store, entry, …, executor=…, width=…)."""
+
+    def run(store: ResultStore, *entries: Entry, executor: Executor | None = None, **options: Any) -> Outcome:
+        launched = Launch(entries, store, Options(**options))
+        return launched.run(executor or LocalExecutor(), lambda queue: contextlib.nullcontext())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def outcome_of() -> Callable[[ResultStore], dict[str, tuple[Any, ...]]]:
+    """All that each trial has but when and where it ran, exact to the bit: by trial id."""
+    return _outcome_of
+
+
+def _outcome_of(store: ResultStore) -> dict[str, tuple[Any, ...]]:
+    rows = {row["trial"]: row for row in store.trials().to_pylist()}
+    metrics: dict[str, dict[str, Any]] = {trial: {} for trial in rows}
+    for row in store.winning("metrics").to_pylist():
+        metrics[row["trial"]][row["quantity"]] = (row["value"].hex(), row["version"], row["weights"])
+    found = {}
+    for trial, row in rows.items():
+        weights = store.weights(trial) if row["status"] == "completed" else {}
+        found[trial] = (
+            row["status"],
+            row["step"],
+            metrics[trial],
+            {name: (step.tolist(), value.tobytes()) for name, (step, value) in store.curves(trial).items()},
+            {name: value.tobytes() for name, value in weights.items()},
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def statuses() -> Callable[[ResultStore], dict[float, str]]:
+    """The status of each trial by its objective's number."""
+    return _statuses
+
+
+def _statuses(store: ResultStore) -> dict[float, str]:
+    rows = store.trials(["specification", "status"]).to_pylist()
+    return {json.loads(row["specification"])["objective"]["number"]: row["status"] for row in rows}

@@ -1,0 +1,197 @@
+"""A user's own file: a one-parameter model on data of its own, with an objective that misbehaves on demand.
+
+The tests write copies of this file with other values of the three constants.
+"""
+
+from __future__ import annotations
+
+from models.kinds import Adam, Training
+from models.spec import Data, Model, NonNegative, Objective
+from results.quantity import Quantity
+from studies.axes import axis
+from studies.study import Study
+from studies.trial import Trial
+
+TAG = "toy"
+STARTS = ""  # a folder that gets one file for each trial that an execution takes up: <number>-<first step>-<random>
+TRIALS = 16
+
+RAISE, EXIT, SEGFAULT = 1.0, 2.0, 3.0
+
+
+class Points(Data):
+    """64 images of 2 × 2 pixels."""
+
+    kind = f"{TAG}-points"
+    implementation = ":load_points"
+    shape = (1, 2, 2)
+    levels = 3
+    classes = 2
+
+
+class Shift(Model):
+    """q(z1|x) = N(μ, 1) with one parameter μ; p(z1) = N(0, 1); p(x|z1) = N(z1, 1) of each pixel."""
+
+    kind = f"{TAG}-shift"
+    implementation = ":build_shift"
+
+
+class SlowShift(Shift):
+    """The same, as if it were convolutional: such models train one after another."""
+
+    kind = f"{TAG}-slow-shift"
+
+    @property
+    def convolutional(self):
+        return True
+
+
+class Moody(Objective):
+    """D + 1000 (R − number)², with a fault of its own.
+
+    fault: what happens at step `at`: 1 an exception, 2 the process exits, 3 a segmentation fault. diverges: the step of
+    a loss that is no number, 0 for none. pause: seconds a step.
+    """
+
+    kind = f"{TAG}-moody"
+    implementation = ":Mood"
+    numbers = frozenset({"number", "fault", "at", "diverges", "pause"})
+    number: NonNegative
+    fault: NonNegative = 0.0
+    at: NonNegative = 3.0
+    diverges: NonNegative = 0.0
+    pause: NonNegative = 0.0
+
+
+def load_points(spec):
+    import torch
+
+    from models.data.dataset import Dataset, Split
+
+    images = (torch.arange(256) * 7 % 4).to(torch.uint8).view(64, 1, 2, 2)
+    split = Split(images=images, labels=torch.arange(64) % 2)
+    return Dataset(spec=spec, train=split, test=split)
+
+
+def build_shift(spec, data):
+    import torch
+
+    from models.network import Code, Network, Terms
+
+    class ShiftNetwork(Network):
+        groups = ("z1",)
+
+        def __init__(self):
+            super().__init__()
+            self.mean = torch.nn.Parameter(torch.zeros(1))
+
+        def initialise(self, noise, site):
+            return {"mean": 1.0 + noise.uniform(f"{site}mean", (1,))}
+
+        def codes(self, x, noise):
+            mean = self.mean.expand(len(x), 1)
+            return {"z1": Code(mean, torch.ones_like(mean), mean + noise.normal("posterior/z1", (len(x), 1)))}
+
+        def terms(self, x, noise):
+            z = self.codes(x, noise)["z1"].sample
+            distortion = 0.5 * (x.flatten(1) - z).square().sum(1)
+            return Terms((0.5 * self.mean.square()).expand(1, len(x)), distortion, {})
+
+    return ShiftNetwork()
+
+
+class Mood:
+    def __init__(self, spec):
+        import torch
+
+        self.seen = seen = set()
+
+        class Trip(torch.autograd.Function):
+            """The identity, which looks at each trial's numbers: alone, or under vmap at all of the pack's."""
+
+            generate_vmap_rule = False
+
+            @staticmethod
+            def forward(value, step, number, fault, at, pause):
+                for row in zip(*(one.reshape(-1).tolist() for one in (step, number, fault, at, pause)), strict=True):
+                    act(seen, *row)
+                return value.clone()
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                return None
+
+            @staticmethod
+            def backward(ctx, gradient):
+                return gradient, None, None, None, None, None
+
+            @staticmethod
+            def vmap(info, in_dims, *values):
+                whole = [
+                    value.expand(info.batch_size) if dim is None else value
+                    for value, dim in zip(values, in_dims, strict=True)
+                ]
+                return Trip.apply(*whole), 0
+
+        self.trip = Trip.apply
+
+    def init(self, dtype, device):
+        return {}
+
+    def loss(self, terms, state, step, numbers):
+        import torch
+
+        value = terms.distortion.mean() + 1000 * (terms.rate.sum(0).mean() - numbers["number"]).square()
+        value = self.trip(value, step, *(numbers[name] for name in ("number", "fault", "at", "pause")))
+        broken = (numbers["diverges"] > 0) & (step >= numbers["diverges"])
+        return torch.where(broken, torch.nan, value), state
+
+
+def act(seen, step, number, fault, at, pause):
+    import ctypes
+    import os
+    import time
+    import uuid
+    from pathlib import Path
+
+    if number not in seen:
+        seen.add(number)
+        if STARTS:
+            (Path(STARTS) / f"{number:g}-{step}-{uuid.uuid4().hex}").touch()
+    time.sleep(pause)
+    if step == at and fault == RAISE:
+        raise RuntimeError(f"number {number:g} will not train")
+    if step == at and fault == EXIT:
+        os._exit(3)
+    if step == at and fault == SEGFAULT:
+        ctypes.string_at(0)
+
+
+def rates(view, names):
+    """rate; a trial whose rate is near 7 has none."""
+    from results.quantity import Estimate
+
+    rate = float(view.rates["z1"].mean())
+    if abs(rate - 7.0) < 0.3:
+        raise ArithmeticError("a rate of 7 cannot be measured")
+    return {"rate": Estimate(rate, 0.0), "half_rate": Estimate(rate / 2)}
+
+
+RATE = Quantity(name="rate", unit="nats", goal="none", family=":rates")
+HALF_RATE = Quantity(name="half_rate", unit="nats", goal="none", family=":rates")
+
+
+def trial(number, *, steps=32, rate=0.05, model=None, ema=None, seed=0, **moods):
+    training = Training(steps=steps, batch_size=32, optimiser=Adam(learning_rate=rate), ema=ema)
+    return Trial(
+        data=Points(), model=model or Shift(), objective=Moody(number=number, **moods), training=training, seed=seed
+    )
+
+
+calm = Study(
+    name="toy/calm",
+    question="Does everything arrive?",
+    base=trial(1.0, steps=96, pause=0.003),
+    axes=axis("objective.number", [1.0 + number / 8 for number in range(TRIALS)]),
+    quantities=(RATE,),
+)
