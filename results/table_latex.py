@@ -74,6 +74,7 @@ def latex(table: Table) -> str:
         r"\centering",
         rf"\caption{{\textbf{{{escape(table.title)}.}} {escape(table.legend)}}}",
         rf"\label{{tab:{_label(table.name)}}}",
+        r"\medskip",  # article sets a caption for a place below: above a table it would touch the rule
     ]
     large = places > _LARGE or _width(layout) > _WIDE
     if large:

@@ -18,7 +18,7 @@ from results.panels import Panels, panels
 from results.quantity import Quantity
 from results.style import BLUE, CATEGORIES, INK, MUTED, SEQUENTIAL, SYMBOLS, house
 from studies.default_table import axis_titles, setting_headings
-from studies.digits.marks import drawable, measured, present
+from studies.drawing import drawable, measured, present
 
 RATE, DISTORTION = "rate", "distortion"
 COLUMNS = 3

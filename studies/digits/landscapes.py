@@ -14,20 +14,8 @@ from results.figures import Figure
 from results.frame import Frame
 from results.panels import Panels
 from results.style import ABSENT, BETA_VAE_LINE, DIVERGING, GRID, INK, MUTED, SEQUENTIAL, VAE, house
-from studies.digits.marks import (
-    BETA1,
-    BETA2,
-    RATE1,
-    RATE2,
-    WHO,
-    beta_vaes,
-    drawable,
-    goal,
-    is_vae,
-    measured,
-    present,
-    who,
-)
+from studies.digits.marks import BETA1, BETA2, RATE1, RATE2, WHO, beta_vaes, goal, is_vae, who
+from studies.drawing import drawable, measured, present
 
 TASKS = {
     "psnr": "PSNR (dB)",

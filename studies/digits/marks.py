@@ -1,4 +1,4 @@
-"""What the figures of the digits studies share: which trials are drawn, what is said of them, and common marks."""
+"""The marks that the figures of digits/hvae share: β-VAEs, the VAE, hull optima, equal total rates."""
 
 from __future__ import annotations
 
@@ -8,52 +8,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from results.figures import Figure
 from results.frame import Frame
 from results.frontier import Hull, convex_hull
 from results.quantity import Goal
-from results.style import BETA_VAE, BETA_VAE_LINE, GUIDE_LINE, HULL, VAE, empty
+from results.style import BETA_VAE, BETA_VAE_LINE, GUIDE_LINE, HULL, VAE
 
 BETA2, BETA1 = "objective.beta[1]", "objective.beta[0]"
 RATE2, RATE1, RATE = "rate_z2", "rate_z1", "rate"
 WHO = "β₂ = %{customdata[0]:.3g}, β₁ = %{customdata[1]:.3g}<br>trial %{customdata[2]}<extra></extra>"
-
-
-def drawable(frame: Frame, *needed: str) -> pd.DataFrame:
-    """The completed trials that have a value of every `needed` column."""
-    rows = frame.trials[frame.trials["status"] == "completed"]
-    for name in needed:
-        rows = rows[rows[name].notna()] if name in rows else rows[:0]
-    return rows
-
-
-def measured(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """The rows that have a value of `quantity`."""
-    return rows[rows[quantity].notna()] if quantity in rows else rows[:0]
-
-
-def present(frame: Frame, rows: pd.DataFrame, *, name: str, title: str, caption: str, plot: go.Figure) -> Figure:
-    """A figure of `rows`, with the count of what is and is not in it; without rows, one that says so."""
-    rest = frame.trials.loc[frame.trials.index.difference(rows.index)]
-    absent = ", ".join(
-        f"{count} {'without these quantities' if status == 'completed' else str(status).replace('_', ' ')}"
-        for status, count in rest["status"].value_counts().sort_index().items()
-    )
-    if rows.empty:
-        planned = len(frame.trials)
-        told = f"nothing to draw yet: 0 of {planned} trials" if planned else "no trial matches this selection"
-        plot = empty(f"{told} ({frame.study})")
-    return Figure(
-        name=name,
-        title=title,
-        caption=caption,
-        plot=plot,
-        coverage=(len(rows), len(frame.trials)),
-        trials=tuple(rows["trial"]),
-        studies=(frame.study,),
-        reduced=frame.reduced,
-        notes=(f"not drawn: {absent}",) if absent else (),
-    )
 
 
 def who(rows: pd.DataFrame) -> list[list[Any]]:

@@ -13,7 +13,8 @@ import plotly.graph_objects as go
 from results.figures import Figure
 from results.frame import Frame
 from results.style import house, notice
-from studies.digits.marks import BETA1, BETA2, RATE1, RATE2, best, drawable, is_vae, measured, present
+from studies.digits.marks import BETA1, BETA2, RATE1, RATE2, best, is_vae
+from studies.drawing import drawable, measured, present
 
 LEVELS = 16
 KINDS = {"originals": "test images", "reconstructions": "reconstructions", "samples": "samples"}

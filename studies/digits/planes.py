@@ -13,20 +13,8 @@ from results.frame import Frame
 from results.information_bound import fano_accuracy
 from results.panels import Panels, panels
 from results.style import BOUND_LINE, HULL_LINE, SEQUENTIAL, tick_step
-from studies.digits.marks import (
-    RATE,
-    RATE1,
-    RATE2,
-    WHO,
-    baselines,
-    diamonds,
-    drawable,
-    equal_totals,
-    measured,
-    optima,
-    present,
-    who,
-)
+from studies.digits.marks import RATE, RATE1, RATE2, WHO, baselines, diamonds, equal_totals, optima, who
+from studies.drawing import drawable, measured, present
 
 STUDY = "digits/hvae"
 CLASSES = 10

@@ -43,7 +43,7 @@ _PAGE = """\
 {css}</style>
 </head>
 <body>
-<main>
+<main style="padding-top: 2rem">
 {table}</main>
 </body>
 </html>

@@ -121,6 +121,7 @@ def test_the_report_opens_and_draws_in_a_browser(
     for name, (arguments, figures) in reports.items():
         path = tmp_path / f"{name}.html"
         assert sweep("report", *arguments, "--out", path).code == 0
+        browser.set_window_size(1280, 1000)
         browser.get(path.as_uri())
         state = browser.execute_script(
             "return [...document.querySelectorAll('.js-plotly-plot')].map(plot => [plot.id.slice(5), "

@@ -1,0 +1,47 @@
+"""What the figures of studies share: which trials are drawn, and what is said of those that are not."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from results.figures import Figure
+from results.frame import Frame
+from results.style import empty
+
+
+def drawable(frame: Frame, *needed: str) -> pd.DataFrame:
+    """The completed trials that have a value of every `needed` column."""
+    rows = frame.trials[frame.trials["status"] == "completed"]
+    for name in needed:
+        rows = rows[rows[name].notna()] if name in rows else rows[:0]
+    return rows
+
+
+def measured(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """The rows that have a value of `quantity`."""
+    return rows[rows[quantity].notna()] if quantity in rows else rows[:0]
+
+
+def present(frame: Frame, rows: pd.DataFrame, *, name: str, title: str, caption: str, plot: go.Figure) -> Figure:
+    """A figure of `rows`, with the count of what is and is not in it; without rows, one that says so."""
+    rest = frame.trials.loc[frame.trials.index.difference(rows.index)]
+    absent = ", ".join(
+        f"{count} {'without these quantities' if status == 'completed' else str(status).replace('_', ' ')}"
+        for status, count in rest["status"].value_counts().sort_index().items()
+    )
+    if rows.empty:
+        planned = len(frame.trials)
+        told = f"nothing to draw yet: 0 of {planned} trials" if planned else "no trial matches this selection"
+        plot = empty(f"{told} ({frame.study})")
+    return Figure(
+        name=name,
+        title=title,
+        caption=caption,
+        plot=plot,
+        coverage=(len(rows), len(frame.trials)),
+        trials=tuple(rows["trial"]),
+        studies=(frame.study,),
+        reduced=frame.reduced,
+        notes=(f"not drawn: {absent}",) if absent else (),
+    )
