@@ -78,7 +78,7 @@ def test_the_distributions_are_what_they_claim(dtype: torch.dtype) -> None:
     assert scipy.stats.kstest(normal, "norm").pvalue > 1e-3
     assert scipy.stats.kstest(uniform, "uniform").pvalue > 1e-3
     assert np.abs(normal).max() < math.sqrt(2 * 25 * math.log(2))  # the radius of a 24-bit uniform, plus half a step
-    assert 0.0 < uniform.min()
+    assert uniform.min() > 0.0
     assert uniform.max() < 1.0
 
 
