@@ -206,7 +206,11 @@ def parse(cls: type[S], value: object) -> S:
 def describe(error: ValidationError) -> str:
     """A validation error in one line: where, the rule, the value."""
     faults = []
-    for fault in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    inside = {fault["loc"][:-1] for fault in errors}
+    for fault in errors:
+        if fault["type"] == "too_short" and fault["loc"] in inside:
+            continue  # only because an item of it was refused, which is told itself
         where = ".".join(str(part) for part in fault["loc"]) or error.title
         given = fault["input"]
         shown = f" (got {given!r})" if isinstance(given, bool | int | float | str | None) else ""

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from results import table_formats, table_html, table_latex
+from results.files import StoreError
 from results.frame import Frame
 from results.quantity import Goal
 from results.significance import mean_and_std
@@ -23,7 +24,7 @@ from results.significance import mean_and_std
 Mark = Literal["bold", "plain"]
 
 
-class NoSuchCell(ValueError):
+class NoSuchCell(StoreError):
     """A row or column that a table does not have; the message names the nearest."""
 
 

@@ -105,6 +105,7 @@ def launch_studies(namespace: argparse.Namespace) -> int:
 
     if namespace.calibrate and namespace.pack is not None:
         raise UsageError("--pack W sets the width that --calibrate would measure; give one of them")
+    executor = _executor(namespace)
     with _stopping_on_sigterm():
         entries = options.entries(namespace)
         device = work.device_of(namespace)
@@ -116,13 +117,14 @@ def launch_studies(namespace: argparse.Namespace) -> int:
             calibrate=namespace.calibrate,
             checkpoint_seconds=namespace.checkpoint_seconds,
         )
-        return _launch(namespace, entries, store, chosen)
+        return _launch(namespace, entries, store, chosen, executor)
 
 
 def evaluate_studies(namespace: argparse.Namespace) -> int:
     """The verb `evaluate`."""
     from sweep.launch import Options
 
+    executor = _executor(namespace)
     with _stopping_on_sigterm():
         entries = options.entries(namespace)
         _check_quantities(namespace.quantity, entries)
@@ -130,7 +132,7 @@ def evaluate_studies(namespace: argparse.Namespace) -> int:
         options.open_existing_store(namespace)  # there is nothing to evaluate in a store that would be made now
         store = options.open_store_for_writing(namespace)
         chosen = Options(device=device, train=False, quantities=tuple(namespace.quantity), force=namespace.force)
-        return _launch(namespace, entries, store, chosen)
+        return _launch(namespace, entries, store, chosen, executor)
 
 
 def _check_quantities(names: Sequence[str], entries: Sequence[Entry]) -> None:
@@ -143,7 +145,9 @@ def _check_quantities(names: Sequence[str], entries: Sequence[Entry]) -> None:
             raise UsageError(f"no quantity {name!r} in {studies}; {nearest(name, known)}")
 
 
-def _launch(namespace: argparse.Namespace, entries: Sequence[Entry], store: ResultStore, chosen: Options) -> int:
+def _launch(
+    namespace: argparse.Namespace, entries: Sequence[Entry], store: ResultStore, chosen: Options, executor: Executor
+) -> int:
     from results.files import StoreError
     from sweep.cli.standing import live_launches
     from sweep.executor import ExecutorError
@@ -159,7 +163,6 @@ def _launch(namespace: argparse.Namespace, entries: Sequence[Entry], store: Resu
     for other in live_launches(store).values():
         where = f"process {other.get('process')} on {other.get('host')}"
         print(f"sweep: note: another launch is at work on this store ({where}); both may do the same", file=sys.stderr)
-    executor = _executor(namespace)
     sys.stdout.flush()
     begun: list[bool] = []
 

@@ -113,10 +113,9 @@ def _mistakes() -> tuple[type[BaseException], ...]:
     """The errors that are a user's to mend."""
     from evaluation.errors import EvaluationError
     from results.files import StoreError
-    from results.table import NoSuchCell
     from sweep.executor import ExecutorError
 
-    return UsageError, SpecificationError, StoreError, ExecutorError, EvaluationError, NoSuchCell
+    return UsageError, SpecificationError, StoreError, ExecutorError, EvaluationError
 
 
 def run() -> NoReturn:

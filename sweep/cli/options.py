@@ -122,6 +122,7 @@ def entries(namespace: argparse.Namespace) -> list[Entry]:
         study = entry.study
         if namespace.seeds is not None:
             study = study.with_seeds(namespace.seeds)
+        study.trials()  # a value that a specification refuses is told now, before anything is done
         try:
             chosen.append(dataclasses.replace(entry, study=study.select(*namespace.where)))
         except StudyError as error:

@@ -79,6 +79,9 @@ half = dataclasses.replace(
 exploding = dataclasses.replace(
     sound, name="own/exploding", axes=axis("training.optimiser.learning_rate", (1e-3, 1e30)), seeds=1
 )
+medium = dataclasses.replace(
+    sound, name="own/medium", base=BASE.model_copy(update={"training": Training(steps=300, batch_size=8)})
+)
 long = dataclasses.replace(
     sound, name="own/long", base=BASE.model_copy(update={"training": Training(steps=200_000, batch_size=8)})
 )
@@ -115,7 +118,8 @@ def sweep(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(scope="session")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The user's file with the studies sound, extended (of the same trials), half (half of it fails), exploding, long.
+    """The user's file with the studies sound, extended (of the same trials), half (half of it fails), exploding and,
+    of ever more steps, medium and long.
 
     One file for all tests: a kind belongs to the file that first defined it.
     """

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results.store import ResultStore
+from studies.catalogue import find
+
+ROOT = Path(__file__).parents[2]
+Sweep = Callable[..., Any]
+LOCAL = ("--executor", "local")
+
+
+def executions(store: Path) -> int:
+    """How many attempts at trials have been stored."""
+    return ResultStore.open(store).scan("trials", ["trial"]).num_rows
+
+
+def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]:
+    """The command in a process of its own; limit: bytes that a file may have, beyond which the disk is full."""
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n" if limit else ""
+    program = f"{limited}import sys; from sweep.cli.main import run; run()"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_first_launch_told_what_failed_and_where(sweep: Sweep, studies: Path, tmp_path: Path) -> None:
+    told = sweep("launch", f"{studies}:half", "--store", tmp_path / "runs", *LOCAL)
+    assert told.code == 3
+    assert told.out.splitlines() == [
+        "own/half: 8 trials = 4 settings × 2 seeds: 0 finished, 8 pending",
+        "own/half: 4 of 8 trials finished, 4 failed",
+        "own/half: not completed",
+        "  4 × error: RuntimeError: no answer from PATH after N tries, all where objective = faulty "
+        f"(sweep show {find([f'{studies}:half'])[0].study.select('objective=faulty').trials()[0].id})",
+        f"store: {tmp_path / 'runs'}",
+        f"to try again: sweep launch {studies}:half --store {tmp_path / 'runs'} --retry-failed",
+    ]
+    (progress,) = told.err.splitlines()
+    assert progress.startswith("8/8 trials in ")
+    assert progress.endswith(", 4 failed (error)")
+
+
+def test_launching_again_does_nothing_and_starts_nothing(
+    sweep: Sweep, studies: Path, half_done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.launch.Launch.run", lambda *arguments: pytest.fail("a launch ran"))
+    failed = sweep("launch", f"{studies}:half", "--store", half_done)
+    assert failed.code == 3
+    assert "nothing to do: 4 trials failed" in failed.out
+    assert "4 × error" in failed.out
+    finished = sweep("launch", f"{studies}:sound", "--store", half_done)
+    assert (finished.code, finished.err) == (0, "")
+    assert "nothing to do: all trials are finished" in finished.out
+    assert f"next: sweep report {studies}:sound --store {half_done}" in finished.out
+
+
+def test_failed_trials_are_done_again_when_asked(
+    sweep: Sweep, studies: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATESWEEP_TEST_MENDED", "1")
+    told = sweep("launch", f"{studies}:half", "--store", store, *LOCAL, "--retry-failed", "no answer")
+    assert told.code == 0
+    assert "4 finished, 4 pending (4 failed before)" in told.out
+    assert "own/half: 8 of 8 trials finished" in told.out
+    assert executions(store) == 8 + 4
+
+
+def test_more_seeds_train_only_the_new_ones(sweep: Sweep, studies: Path, store: Path) -> None:
+    told = sweep("launch", f"{studies}:sound", "--store", store, *LOCAL, "--seeds", 3)
+    assert told.code == 0
+    assert executions(store) == 8 + 2
+    assert "next: sweep report" in told.out
+    assert "--seeds 3" in told.out
+
+
+def test_an_overlapping_study_trains_nothing_and_fills_in_what_it_lacks(
+    sweep: Sweep, studies: Path, store: Path
+) -> None:
+    told = sweep("launch", f"{studies}:extended", "--store", store, *LOCAL)
+    assert told.code == 0
+    assert "4 finished, 0 pending, 4 to evaluate" in told.out
+    assert executions(store) == 8
+    frame = sweep("plan", f"{studies}:extended", "--store", store, "--json")
+    assert json.loads(frame.out)["to_evaluate"] == 0
+
+
+def test_evaluate_measures_what_is_lacking_and_trains_nothing(sweep: Sweep, studies: Path, store: Path) -> None:
+    told = sweep("evaluate", f"{studies}:extended", f"{studies}:long", "--store", store, *LOCAL)
+    assert told.code == 0  # the trials of `long` are pending, which is no failure of an evaluation
+    assert executions(store) == 8
+    again = sweep("evaluate", f"{studies}:extended", "--store", store, *LOCAL)
+    assert (again.code, again.err) == (0, "")
+    assert "nothing to do" in again.out
+    forced = sweep("evaluate", f"{studies}:extended", "--store", store, *LOCAL, "--force", "--quantity", "rate")
+    assert "4 to evaluate" in forced.out
+    rows = ResultStore.open(store).scan("metrics", ["quantity", "value"]).to_pandas()
+    values = rows.groupby("quantity")["value"].apply(sorted)
+    assert values["twice_rate"] == pytest.approx([2 * value for value in values["rate"]])
+
+
+def test_an_evaluation_that_fails_keeps_the_trials_and_says_why(
+    sweep: Sweep, studies: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATESWEEP_TEST_BROKEN", "1")
+    told = sweep("evaluate", f"{studies}:extended", "--store", store, *LOCAL)
+    assert told.code == 3
+    assert "4 × RuntimeError: half of the reference is missing" in told.out
+    assert "4 of 4 trials finished, 4 lack quantities" in told.out
+
+
+def test_trials_without_weights_are_not_evaluated_and_it_says_so(sweep: Sweep, studies: Path, store: Path) -> None:
+    ResultStore.open(store).prune_weights()
+    told = sweep("plan", f"{studies}:extended", "--store", store)
+    assert "not evaluable 4 lack quantities" in told.out
+    assert sweep("evaluate", f"{studies}:extended", "--store", store, *LOCAL).code == 0
+    assert executions(store) == 8
+
+
+def test_a_diverged_trial_is_finished_and_told(sweep: Sweep, studies: Path, tmp_path: Path) -> None:
+    told = sweep("launch", f"{studies}:exploding", "--store", tmp_path / "runs", *LOCAL)
+    assert told.code == 0
+    assert "2 of 2 trials finished" in told.out
+    assert "1 × diverged" in told.out
+    assert "training.optimiser.learning_rate = 1e+30" in told.out
+    assert ", 1 diverged" in told.err
+
+
+def test_a_reduced_twin_says_so(sweep: Sweep, studies: Path, half_done: Path) -> None:
+    told = sweep("launch", f"{studies}:sound@small", "--store", half_done, *LOCAL)
+    assert (told.code, told.err) == (0, "")
+    assert "own/sound@small (one learning rate): 2 trials = 1 setting × 2 seeds: 2 finished" in told.out
+
+
+def test_a_launch_beside_another_is_warned(sweep: Sweep, studies: Path, store: Path) -> None:
+    ResultStore.open(store).beat("other")  # by this very process, which is alive
+    told = sweep("launch", f"{studies}:sound", "--store", store, *LOCAL, "--seeds", 3)
+    assert told.code == 0
+    assert f"sweep: note: another launch is at work on this store (process {os.getpid()} on " in told.err
+
+
+def test_a_dead_launch_on_this_host_is_no_other(sweep: Sweep, studies: Path, store: Path) -> None:
+    opened = ResultStore.open(store)
+    opened.beat("dead")
+    record = store / "heartbeats" / "dead.json"
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    record.write_text(record.read_text().replace(str(os.getpid()), str(child.pid)))
+    told = sweep("launch", f"{studies}:sound", "--store", store, *LOCAL, "--seeds", 3)
+    assert (told.code, "note" in told.err) == (0, False)
+
+
+def test_a_width_that_is_asked_for_is_used_and_recorded(sweep: Sweep, studies: Path, tmp_path: Path) -> None:
+    store = tmp_path / "runs"
+    assert sweep("launch", f"{studies}:sound", "--store", store, *LOCAL, "--pack", 3).code == 0
+    rows = ResultStore.open(store).scan("trials", ["width", "pack"]).to_pandas()
+    assert set(rows.width) == {3}
+    assert rows.pack.nunique() == 2
+
+
+def test_calibration_is_stored(sweep: Sweep, studies: Path, tmp_path: Path) -> None:
+    store = tmp_path / "runs"
+    assert sweep("launch", f"{studies}:medium", "--store", store, *LOCAL, "--calibrate").code == 0
+    (decision,) = ResultStore.open(store).decisions().values()
+    assert decision["source"] == "calibrated"
+    rows = ResultStore.open(store).scan("trials", ["width", "path"]).to_pylist()
+    assert {(row["width"], row["path"]) for row in rows} == {(decision["width"], decision["path"])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_cleanly_and_the_same_command_goes_on(studies: Path, tmp_path: Path, number: int) -> None:
+    store = tmp_path / "runs"
+    process = start(
+        "launch", f"{studies}:long", "--store", store, *LOCAL, "--where", "seed=0", "--checkpoint-seconds", 1
+    )
+    for _ in range(600):
+        if any((store / "inflight").glob("*.json")) and '"step": 0' not in _inflight(store):
+            break
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "Traceback" not in err
+    assert f"interrupted; to resume: sweep launch {studies}:long --where seed=0 --store {store}" in out
+    assert len(list((store / "checkpoints").glob("*"))) == 1
+    assert list((store / "heartbeats").glob("*")) == list((store / "stops").glob("*")) == []
+    launches = ResultStore.open(store).scan("launches", ["event", "exit_code"]).to_pylist()
+    assert sorted((row["event"], row["exit_code"]) for row in launches) == [("interrupted", 75), ("started", None)]
+
+
+def _inflight(store: Path) -> str:
+    try:
+        return "".join(path.read_text() for path in (store / "inflight").glob("*.json"))
+    except FileNotFoundError:
+        return '"step": 0'
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_stops_the_launch_resumably(sweep: Sweep, studies: Path, tmp_path: Path) -> None:
+    store = tmp_path / "runs"
+    process = start("launch", f"{studies}:sound", "--store", store, *LOCAL, limit=9_000)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 75
+    *_, last = err.splitlines()
+    assert last.startswith("sweep: error: stopped: cannot write ")
+    assert "too large" in last
+    assert "Traceback" not in err
+    assert "to resume: sweep launch" in out or "own/sound: 4 trials" in out
+    assert executions(store) == 0
+    assert sweep("launch", f"{studies}:sound", "--store", store, *LOCAL).code == 0
+
+
+def test_a_full_disk_at_the_start_is_an_error(studies: Path, tmp_path: Path) -> None:
+    process = start("launch", f"{studies}:sound", "--store", tmp_path / "runs", *LOCAL, limit=10)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith("sweep: error: cannot write ")
+    assert err.count("\n") == 1
+
+
+def test_without_ray_it_names_the_local_executor(
+    sweep: Sweep, studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    told = sweep("launch", f"{studies}:sound", "--store", tmp_path / "runs")
+    assert told.code == 2
+    assert told.err.count("\n") == 1
+    assert "Ray is not installed" in told.err
+    assert "--executor local" in told.err
