@@ -14,20 +14,25 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 75
 SOME_FAILED = 3
+_WEIGHTLESS = "quantities are lacking, and the weights to measure them from are gone"
 
 
 def nothing_to_do(launch: Launch, namespace: argparse.Namespace) -> int:
     """Says why a launch has nothing to do; returns the exit code."""
-    failed = sum(len(plan.failed) for plan in launch.plans)
-    if not launch.options.train:
-        print("nothing to do: no finished trial with weights lacks a quantity")
-        return 0
+    failed = sum(len(plan.failed) for plan in launch.plans) if launch.options.train else 0
+    weightless = sum(plan.weightless for plan in launch.plans)
     if failed:
         print(f"nothing to do: {work.counted(failed, 'trial')} failed, and --retry-failed was not given")
         _print_failures(launch)
+    if weightless:
+        print(f"nothing to do for {work.counted(weightless, 'trial')}: {_WEIGHTLESS}")
+    if failed or weightless:
         return SOME_FAILED
-    print("nothing to do: all trials are finished")
-    print(f"next: {_command('report', namespace)}")
+    if launch.options.train:
+        print("nothing to do: all trials are finished")
+        print(f"next: {_command('report', namespace)}")
+    else:
+        print("nothing to do: no finished trial lacks a quantity")
     return 0
 
 
@@ -35,7 +40,7 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
     """Says what came out of a launch; returns the exit code."""
     code = outcome.exit_code
     if not launch.options.train and code == SOME_FAILED:
-        lacking = any(plan.unevaluated for plan in outcome.plans)
+        lacking = any(plan.unevaluated or plan.weightless for plan in outcome.plans)
         code = SOME_FAILED if lacking else 0  # trials that are not trained are none of this verb's business
     for plan in outcome.plans:
         parts = [f"{len(plan.finished):,} of {work.counted(plan.trials, 'trial')} finished"]
@@ -47,7 +52,7 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
             parts.append(f"{len(plan.unevaluated):,} lack quantities")
         print(f"{plan.study.name}: {', '.join(parts)}")
         if plan.weightless:
-            print(f"  {plan.weightless:,} of them lack quantities and have no weights any more to measure them from")
+            print(f"  {plan.weightless:,} of them: {_WEIGHTLESS}")
     _print_failures(launch)
     print(f"store: {launch.store.root}")
     sys.stdout.flush()

@@ -127,7 +127,10 @@ def test_trials_without_weights_are_not_evaluated_and_it_says_so(sweep: Sweep, s
     ResultStore.open(store).prune_weights()
     told = sweep("plan", f"{studies}:extended", "--store", store)
     assert "not evaluable 4 lack quantities" in told.out
-    assert sweep("evaluate", f"{studies}:extended", "--store", store, *LOCAL).code == 0
+    for verb in ("evaluate", "launch"):
+        told = sweep(verb, f"{studies}:extended", "--store", store, *LOCAL)
+        assert (told.code, told.err) == (3, "")
+        assert "nothing to do for 4 trials: quantities are lacking, and the weights" in told.out
     assert executions(store) == 8
 
 
