@@ -19,6 +19,7 @@ from sweep.pack_queue import Counts, PackQueue
 LOOK_SECONDS = 0.5
 PLAIN_SECONDS = 10.0  # between lines where there is no terminal
 SPEED_SECONDS = 30.0  # over which trial-steps per second are averaged
+PACE_SECONDS = 3.0  # of work, before the time left is reckoned: workers tell of their steps once a second
 TRAINING_SHARE = 0.8  # of a pack's time; the rest is evaluation
 SUCCEEDED = ("completed", "evaluated")
 DIVERGED = "diverged"
@@ -39,7 +40,6 @@ class Snapshot:
     counts: Counts
     work: float
     steps: int
-    running: int
     idle: float = 0.0
     stopping: bool = False
     skipped: float = 0.0
@@ -51,9 +51,9 @@ class Snapshot:
 
     @property
     def remaining_seconds(self) -> float | None:
-        """At the pace so far; None where nothing has been done yet."""
+        """At the pace so far; None where too little has been seen to tell."""
         new = self.work - self.skipped
-        return None if new <= 0 or self.busy <= 0 else self.busy * (self.counts.trials - self.work) / new
+        return self.busy * (self.counts.trials - self.work) / new if new > 0 and self.busy >= PACE_SECONDS else None
 
 
 def part_done(pack: Pack, record: Mapping[str, Any]) -> tuple[float, int]:
@@ -96,7 +96,9 @@ def line(snapshot: Snapshot, speed: float | None) -> str:
         parts.append(f"{speed:,.0f} trial-steps/s")
     remaining = snapshot.remaining_seconds
     if snapshot.stopping:
-        parts.append(f"stopping: {snapshot.running} running packs end or save a checkpoint")
+        parts.append("stopping, what runs saves a checkpoint")
+    elif snapshot.busy == 0:
+        parts.append("starting")
     elif remaining is not None and counts.done < counts.trials:
         parts.append(f"about {duration(remaining)} left")
     return ", ".join([*parts, *told(counts.statuses)])
@@ -143,7 +145,6 @@ class Progress:
             counts=counts,
             work=work,
             steps=steps - sum(made for _, made in self._skipped.values()),
-            running=len(packs),
             stopping=self.queue.stopping,
             skipped=skipped,
         )

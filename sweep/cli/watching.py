@@ -167,4 +167,6 @@ def _watch(entries: Sequence[Entry], store: ResultStore) -> int:
                 return 0
             time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
+        if terminal:
+            print()  # after the terminal's ^C
         return 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import time
 from collections.abc import Mapping
@@ -108,15 +109,17 @@ def test_a_look_adds_what_is_done_and_what_runs() -> None:
         "of another launch": {"phase": "train", "step": 90, "steps": 100},
     }
     seen = Progress(packs, store).look()  # type: ignore[arg-type]
-    assert (seen.counts.done, seen.counts.packs_done, seen.running) == (4, 1, 1)
+    assert (seen.counts.done, seen.counts.packs_done) == (4, 1)
     assert seen.work == pytest.approx(4 + 4 * 0.8 * 0.25)
     assert seen.steps == 400 + 100
 
 
 def test_time_left_is_at_the_pace_so_far() -> None:
-    seen = Snapshot(seconds=30.0, counts=Counts(trials=12, packs=3), work=3.0, steps=0, running=1)
+    seen = Snapshot(seconds=30.0, counts=Counts(trials=12, packs=3), work=3.0, steps=0)
     assert seen.remaining_seconds == pytest.approx(30 * 9 / 3)
-    assert Snapshot(seconds=30.0, counts=Counts(trials=12), work=0.0, steps=0, running=1).remaining_seconds is None
+    assert dataclasses.replace(seen, work=0.0).remaining_seconds is None
+    assert dataclasses.replace(seen, idle=28.0).remaining_seconds is None
+    assert line(dataclasses.replace(seen, idle=30.0), None) == "0/12 trials, 0/3 packs, starting"
 
 
 def test_the_start_of_workers_makes_the_pace_no_slower() -> None:
@@ -151,22 +154,22 @@ def test_speed_is_of_the_last_half_minute() -> None:
     seen = Progress(queue(), StoreOfRecords())  # type: ignore[arg-type]
     counts = Counts(trials=12, packs=3)
     speeds = [
-        seen.speed(Snapshot(seconds=float(second), counts=counts, work=0, steps=steps, running=1))
+        seen.speed(Snapshot(seconds=float(second), counts=counts, work=0, steps=steps))
         for second, steps in [(10, 1000), (20, 2000), (30, 3000), (60, 3000), (70, 3000)]
     ]
     assert speeds == [100, 100, 100, 0, 0]
-    assert seen.speed(Snapshot(seconds=80.0, counts=counts, work=0, steps=0, running=1)) is None
+    assert seen.speed(Snapshot(seconds=80.0, counts=counts, work=0, steps=0)) is None
 
 
 def test_the_line_tells_failures_and_that_it_is_stopping() -> None:
     counts = Counts(trials=12, packs=3, packs_done=1, statuses={"completed": 2, "diverged": 1, "out_of_memory": 1})
-    seen = Snapshot(seconds=60.0, counts=counts, work=6.0, steps=1234, running=2)
+    seen = Snapshot(seconds=60.0, counts=counts, work=6.0, steps=1234)
     told_now = line(seen, 1234.4)
     assert told_now == (
         "4/12 trials, 1/3 packs, 1,234 trial-steps/s, about 1 min 0 s left, 1 diverged, 1 failed (out of memory)"
     )
-    stopping = Snapshot(seconds=60.0, counts=counts, work=6.0, steps=0, running=2, stopping=True)
-    assert "stopping: 2 running packs" in line(stopping, None)
+    stopping = Snapshot(seconds=60.0, counts=counts, work=6.0, steps=0, stopping=True)
+    assert line(stopping, None).split(", ")[2:4] == ["stopping", "what runs saves a checkpoint"]
     assert last_line(seen) == "4/12 trials in 1 min 0 s, 21 trial-steps/s, 1 diverged, 1 failed (out of memory)"
     assert told({"evaluated": 3, "completed": 1}) == []
 
