@@ -10,6 +10,7 @@ from models.spec import nearest
 from studies.paths import StudyError
 from studies.study import Study
 
+OPTIONS = ("correction", "paired")
 _BUILD = re.compile(r"[\w.]*:[A-Za-z_]\w*")
 
 
@@ -20,12 +21,15 @@ class Output:
     name: of its files; title: of its caption; studies: those whose frames it draws on, by full name.
     build: 'module:function', imported only when it is drawn and called with the frames by study name; a module left
         empty means the module in which the paper stands (a user's own file).
+    options: keyword arguments that the function takes beside the frames, of how a table tests its differences:
+        `correction` ('bonferroni', 'holm' or 'none') and `paired`.
     """
 
     name: str
     title: str
     studies: tuple[str, ...]
     build: str
+    options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]+", self.name):
@@ -34,6 +38,9 @@ class Output:
             raise StudyError(f"the output {self.name} draws on no study")
         if not _BUILD.fullmatch(self.build):
             raise StudyError(f"the output {self.name} is built by a 'module:function', not {self.build!r}")
+        for option in self.options:
+            if option not in OPTIONS:
+                raise StudyError(f"the output {self.name} has no option {option!r}; {nearest(option, OPTIONS)}")
 
 
 @dataclass(frozen=True, kw_only=True)

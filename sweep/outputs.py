@@ -72,9 +72,12 @@ def read_results(entries: Sequence[Entry], store: ResultStore) -> Results:
     return results
 
 
-def build_tables(results: Results) -> list[Table]:
-    """The tables of the studies: those of their papers, then the default ones."""
-    made = [_build(output, results.frames, Table) for output in chosen(results, "tables")]
+def build_tables(results: Results, options: Mapping[str, object] | None = None) -> list[Table]:
+    """The tables of the studies: those of their papers, then the default ones.
+
+    options: how differences are tested (`Output.options`), for the tables that test some.
+    """
+    made = [_build(output, results.frames, Table, options or {}) for output in chosen(results, "tables")]
     made += [settings_table(results.frames[name], f"{_stem(name)}-settings") for name in _uncovered(results, "tables")]
     _refuse_repeats("two studies have a table", [table.name for table in made])
     return made
@@ -116,8 +119,13 @@ def find_table(tables: Sequence[Table], name: str) -> Table:
     return known[name]
 
 
-def build_report(results: Results, store: ResultStore, running: Collection[str] = ()) -> Report:
-    """All of the studies on one page. running: ids of trials that a launch works on now."""
+def build_report(
+    results: Results,
+    store: ResultStore,
+    running: Collection[str] = (),
+    options: Mapping[str, object] | None = None,
+) -> Report:
+    """All of the studies on one page. running: ids of trials that a launch works on now; options: see build_tables."""
     from results.report import FailureGroup, Report
 
     whole = len(results.papers) == 1 and {study.name for study in results.papers[0].studies} == set(results.frames)
@@ -131,7 +139,7 @@ def build_report(results: Results, store: ResultStore, running: Collection[str] 
         title=results.papers[0].title if whole else ", ".join(frame.study for frame in results.frames.values()),
         reference="; ".join(paper.reference for paper in results.papers),
         studies=[_progress(entry.study, results.frames[entry.study.full_name], running) for entry in results.entries],
-        tables=build_tables(results),
+        tables=build_tables(results, options),
         figures=build_figures(results),
         failures=failures,
         provenance=origins(store, trials),
@@ -167,19 +175,22 @@ def _uncovered(results: Results, what: What) -> list[str]:
     return [name for name in results.frames if name not in covered]
 
 
-def _build(output: Output, frames: Mapping[str, Frame], kind: type[Made]) -> Made:
+def _build(
+    output: Output, frames: Mapping[str, Frame], kind: type[Made], options: Mapping[str, object] | None = None
+) -> Made:
     """The table or figure of an output; raises StudyError where its function is missing or gives something else."""
     module, _, attribute = output.build.partition(":")
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise StudyError(f"{output.name} is built by {output.build}, which is not there: {error}") from None
-    function: Callable[[Mapping[str, Frame]], Any] | None = getattr(found, attribute, None)
+    function: Callable[..., Any] | None = getattr(found, attribute, None)
     if function is None:
         raise StudyError(
             f"{output.name} is built by {output.build}, which is not there; {nearest(attribute, vars(found))}"
         )
-    made = function({name: frames[name] for name in output.studies})
+    taken = {name: value for name, value in (options or {}).items() if name in output.options}
+    made = function({name: frames[name] for name in output.studies}, **taken)
     if not isinstance(made, kind):
         raise StudyError(f"{output.name}: {output.build} gives a {type(made).__name__}, not a {kind.__name__}")
     name = getattr(made, "name", None)

@@ -324,12 +324,12 @@ def _callback(feed: _Feed) -> Callback:
 
         def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
             with feed.guarded():
-                feed.died(trial.config["task"].pack, _reason_of_death(trial.error_file))
+                feed.died(trial.config["task"].pack, reason_of_death(trial.error_file))
 
     return Told()
 
 
-def _reason_of_death(error_file: str | None) -> str:
+def reason_of_death(error_file: str | None) -> str:
     """One line from Ray's words, which blame the same three causes whatever happened."""
     text = ""
     if error_file is not None:
@@ -357,7 +357,8 @@ def check_listening(address: str) -> None:
             connection.sendall(HTTP2_HELLO)
             answer = connection.recv(9)
     except (OSError, OverflowError) as error:
-        raise ExecutorError(f"no Ray listens at {address}: {_line(error)}") from None
+        why = error.strerror if isinstance(error, OSError) else None
+        raise ExecutorError(f"no Ray listens at {address}: {why or _line(error)}") from None
     if len(answer) < 4 or answer[3:4] != b"\x04":  # a gRPC server, as Ray's is, answers with its HTTP/2 settings
         raise ExecutorError(f"what listens at {address} is no Ray; the port of a head is 6379 by default")
 
@@ -376,17 +377,15 @@ def _embedded() -> dict[str, str]:
 
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """These environment variables, and afterwards what was there before."""
-    before = {name: os.environ.get(name) for name in variables}
+    """These environment variables, and afterwards what was there before: Ray leaves some of its own."""
+    before = dict(os.environ)
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def _over_rates(plot: go.Figure, rows: pd.DataFrame) -> None:
     bar = {"orientation": "h", "x": 0.22, "y": -0.01, "yanchor": "top", "len": 0.3, "thickness": 10, "outlinewidth": 0}
     bar |= {"title": {"text": "β₂ / β₁", "side": "top", "font": {"size": 12}}, "tickfont": {"size": 11, "color": MUTED}}
     bar |= {"tickvals": [-2, -1, 0, 1, 2], "ticktext": ["0.01", "0.1", "1", "10", "100"]}
-    extent = max(1.0, float(balance.abs().max()))
+    extent = max(1.0, float(np.abs(balance).max()))
     colour = {"colorscale": DIVERGING, "cmin": -extent, "cmax": extent}
     known = [quantity for quantity in TASKS if quantity in rows]
     means = rows.groupby([BETA1, BETA2])[[RATE2, RATE1, *known]].mean()
@@ -136,7 +136,8 @@ def _landscape(
     heat = go.Heatmap(z=table, x=np.log10(beta2), y=np.log10(beta1), colorscale=SEQUENTIAL, colorbar=bar)
     hover = f"{TASKS[quantity]}: %{{z:.4g}}<br>β₂ = %{{customdata[0]:.3g}}, β₁ = %{{customdata[1]:.3g}}<extra></extra>"
     heat.update(customdata=np.dstack(np.meshgrid(beta2, beta1)), hovertemplate=hover)
-    best1, best2 = means.idxmin() if goal(frame, quantity) == "minimise" else means.idxmax()
+    best = means.index[int(means.argmin() if goal(frame, quantity) == "minimise" else means.argmax())]
+    best1, best2 = (float(weight) for weight in best)
     diagonal = sorted(shown.loc[shown[BETA2] == shown[BETA1], BETA2])
     lines = {"name": "β-VAEs (β₂ = β₁)", "mode": "lines", "line": BETA_VAE_LINE, "legendgroup": "beta-vae"}
     cross = {"name": "best for the task", "mode": "markers", "marker": _BEST, "legendgroup": "best"}

@@ -46,7 +46,7 @@ def optima(frame: Frame, rows: pd.DataFrame, quantity: str) -> Hull:
 def best(frame: Frame, rows: pd.DataFrame, quantity: str) -> pd.Series:
     """The row with the best value of a quantity, which all `rows` have; of equals the first."""
     ranked = rows[quantity]
-    return rows.loc[ranked.idxmin() if goal(frame, quantity) == "minimise" else ranked.idxmax()]
+    return rows.iloc[int(ranked.argmin() if goal(frame, quantity) == "minimise" else ranked.argmax())]
 
 
 def baselines(rows: pd.DataFrame, *, x: str, y: str, legend: bool) -> list[go.Scatter]:

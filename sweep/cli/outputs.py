@@ -63,6 +63,7 @@ def add(verbs: Verbs[Parser]) -> None:
         example="sweep tables digits\nsweep tables digits/hvae --format latex,csv --out paper/tables",
     )
     _arguments(tables, tuple(TABLE_FORMATS), "md (which is printed too), latex, csv, html")
+    _tests(tables)
     figures = verb(
         verbs,
         "figures",
@@ -85,6 +86,7 @@ def add(verbs: Verbs[Parser]) -> None:
     add_names(report)
     add_store(report)
     add_selection(report)
+    _tests(report)
     report.add_argument(
         "--out", type=Path, metavar="DIR|FILE.html", help=f"where to write it (default: {OUT}/NAME/report.html)"
     )
@@ -98,6 +100,22 @@ def _arguments(parser: Parser, formats: Sequence[str], told: str) -> None:
     parser.add_argument(
         "--format", type=_formats(formats), metavar="FORMAT,…", help=f"only these formats, of {told}", default=None
     )
+
+
+def _tests(parser: Parser) -> None:
+    """How tables test their differences; each caption says which it was."""
+    parser.add_argument(
+        "--correction",
+        choices=("bonferroni", "holm", "none"),
+        help="for the many comparisons of a column (default: the table's own, Bonferroni for the digits)",
+    )
+    parser.add_argument("--paired", action="store_true", default=None, help="pair by seed in tests of differences")
+
+
+def _options(namespace: Namespace) -> dict[str, object]:
+    """What was asked for of the tests; what was not is the table's own affair."""
+    asked = {"correction": namespace.correction, "paired": namespace.paired}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _formats(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
@@ -121,7 +139,7 @@ def run_tables(namespace: Namespace) -> int:
 
     results, _ = _results(namespace)
     _note(left_out(results, "tables"))
-    tables = build_tables(results)
+    tables = build_tables(results, _options(namespace))
     formats = namespace.format or tuple(TABLE_FORMATS)
     folder = namespace.out or default_folder(results.entries)
     if "md" in formats:
@@ -188,7 +206,8 @@ def run_report(namespace: Namespace) -> int:
     results, store = _results(namespace)
     _note([*left_out(results, "tables"), *left_out(results, "figures")])
     packs = running_packs(store, live_launches(store))
-    report = build_report(results, store, {trial for record in packs for trial in record.get("pack", ())})
+    running = {trial for record in packs for trial in record.get("pack", ())}
+    report = build_report(results, store, running, _options(namespace))
     out: Path = namespace.out or default_folder(results.entries)
     target = out if out.suffix == ".html" else out / "report.html"
     path = write_report(target, report)

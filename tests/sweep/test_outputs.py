@@ -116,6 +116,21 @@ def test_a_study_without_tables_gets_one_of_all_its_settings(
         assert float(exact[row, "elbo"]["std"]) == pytest.approx(values.loc[trials, "elbo"].std(), rel=1e-9)
 
 
+def test_a_caption_says_how_differences_were_tested(digits_store: Path, tmp_path: Path, sweep: Any) -> None:
+    captions = {}
+    for asked in ((), ("--correction", "holm"), ("--correction", "none", "--paired")):
+        made = sweep(
+            "tables", "digits/objectives@small", "--store", digits_store, "--out", tmp_path, "--format", "md", *asked
+        )
+        assert made.code == 0
+        captions[asked] = made.out
+    default, holm, paired = captions.values()
+    assert "Bonferroni-corrected" in default
+    assert "Holm-corrected" in holm
+    assert "paired by seed" in paired
+    assert "not corrected" in paired
+
+
 def test_every_format_of_the_same_results_is_the_same_bytes(digits_store: Path, tmp_path: Path, sweep: Any) -> None:
     copy = shutil.copytree(digits_store, tmp_path / "copy")
     for place, store in (("first", digits_store), ("second", copy)):

@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ TOY = Path(__file__).parent / "files" / "toy.py"
 _TAGS = itertools.count()
 
 
-def write_toy(path: Path, starts: Path, tag: str = "toy", trials: int = 16) -> Path:
+def _write_toy(path: Path, starts: Path, tag: str = "toy", trials: int = 16) -> Path:
     """A copy of the file that notes what is started in `starts`; kinds of two files in one process need two tags."""
     starts.mkdir(exist_ok=True)
     text = TOY.read_text()
@@ -45,7 +45,7 @@ def write_toy(path: Path, starts: Path, tag: str = "toy", trials: int = 16) -> P
     return path
 
 
-def started(folder: Path) -> list[tuple[float, int]]:
+def _started(folder: Path) -> list[tuple[float, int]]:
     """(number, first step) of each trial that an execution took up."""
     names = (path.name.split("-") for path in folder.iterdir())
     return sorted((float(number), int(step)) for number, step, _ in names)
@@ -82,7 +82,11 @@ class Toy:
 
     def starts(self) -> Counter[float]:
         """How often each trial was taken up, by its number."""
-        return Counter(number for number, _ in started(self.folder))
+        return Counter(number for number, _ in _started(self.folder))
+
+    def first_steps(self) -> list[tuple[float, int]]:
+        """(number, first step) of each trial that an execution took up."""
+        return _started(self.folder)
 
     def task(self, store: ResultStore, trials: Sequence[Trial], *, width: int = 8, **more: Any) -> PackTask:
         """A task for `run_pack`, by the path that the trials' model prefers."""
@@ -94,12 +98,33 @@ class Toy:
         return PackTask.of(pack, quantities, settings, (Source.of(self.module),), more.pop("retry", 0))
 
 
+@pytest.fixture(scope="session")
+def write_toy() -> Callable[..., Path]:
+    """write_toy(path, folder of starts, tag, trials): a copy of files/toy.py."""
+    return _write_toy
+
+
+@pytest.fixture(scope="session")
+def started() -> Callable[[Path], list[tuple[float, int]]]:
+    """(number, first step) of each trial that an execution took up, from a folder of starts."""
+    return _started
+
+
 @pytest.fixture
 def toy(tmp_path: Path) -> Toy:
     """A fresh copy of the file, with kinds of its own."""
     starts = tmp_path / "starts"
-    path = write_toy(tmp_path / "toy.py", starts, f"toy{next(_TAGS)}")
+    path = _write_toy(tmp_path / "toy.py", starts, f"toy{next(_TAGS)}")
     return Toy(module=load_file(path), folder=starts)
+
+
+@pytest.fixture(scope="module")
+def ray_executor() -> Iterator[Executor]:
+    """A Ray that the tests of a module share: an executor in a process that has one uses it."""
+    from sweep.ray_executor import RayExecutor
+
+    with RayExecutor(cpus=2) as executor:
+        yield executor
 
 
 @pytest.fixture
