@@ -35,7 +35,7 @@ demo: .venv/ready
 	$(BIN)/sweep report digits --store runs --out out/digits
 
 test: .venv/ready-test
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 test-slow: .venv/ready-test
 	RATESWEEP_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -m slow
@@ -44,10 +44,12 @@ check: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow" -x
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 bench: .venv/ready-test
-	$(BIN)/python -m benchmarks
+	$(BIN)/python tests/benchmarks/parts.py
+	$(BIN)/python tests/benchmarks/packs.py
+	$(BIN)/python tests/benchmarks/scale.py
 
 clean:
 	rm -rf out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
