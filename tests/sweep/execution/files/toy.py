@@ -192,7 +192,7 @@ def trial(number, *, steps=32, rate=0.05, model=None, ema=None, seed=0, **moods)
 calm = Study(
     name="toy/calm",
     question="Does everything arrive?",
-    base=trial(1.0, steps=96, pause=0.02),
+    base=trial(1.0, steps=128, pause=0.02),
     axes=axis("objective.number", [1.0 + number / 8 for number in range(TRIALS)]),
     quantities=(RATE,),
 )

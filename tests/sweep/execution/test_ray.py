@@ -1,0 +1,203 @@
+"""The Ray executor's own: addresses, its environment, what it leaves behind, and users' files on its workers."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from results.store import ResultStore
+from sweep.executor import ExecutorError
+from sweep.ray_executor import RayExecutor, check_listening, reason_of_death
+from sweep.scratch import PREFIX, PROCESSES
+
+TOY = Path(__file__).parent / "files" / "toy.py"
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def web_server() -> Iterator[int]:
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server.RequestHandlerClass.log_message = lambda *_: None  # type: ignore[method-assign,assignment]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """It accepts a connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def refused(address: str) -> str:
+    begun = time.monotonic()
+    with pytest.raises(ExecutorError) as caught:
+        check_listening(address)
+    assert time.monotonic() - begun < 10
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_address_where_nobody_listens_is_refused_at_once(closed_port: int) -> None:
+    assert refused(f"127.0.0.1:{closed_port}") == f"no Ray listens at 127.0.0.1:{closed_port}: Connection refused"
+
+
+def test_an_address_where_something_else_listens_is_refused(
+    web_server: int, silent_server: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.ray_executor.CONNECT_SECONDS", 0.5)
+    assert "is no Ray" in refused(f"127.0.0.1:{web_server}")
+    assert "no Ray listens" in refused(f"127.0.0.1:{silent_server}")
+
+
+@pytest.mark.parametrize(
+    "address", ["", "head", "6379", ":6379", "head:", "head:ray", "head:-1", "ray://head:10001", "head:99999"]
+)
+def test_an_address_is_a_host_and_a_port(address: str) -> None:
+    assert re.search(r"host:port|no Ray listens", refused(address))
+
+
+def test_an_unknown_host_is_refused() -> None:
+    assert "no Ray listens at no-such-host.invalid:6379" in refused("no-such-host.invalid:6379")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", "the worker process died"),
+        ("Worker exit type: SYSTEM_ERROR Worker exit detail: ... connection error code 2. End of file. ...", "signal"),
+        ("the worker was killed: The node was running low on memory, and", "short of memory"),
+        ("Worker exits with an exit code 3.", "it exited"),
+        ("ray::run_task()\nTypeError: cannot unpickle 0x7f33", "TypeError: cannot unpickle ADDRESS"),
+    ],
+)
+def test_the_reason_of_a_death_is_one_short_line(tmp_path: Path, said: str, told: str) -> None:
+    file = tmp_path / "error.txt"
+    file.write_text(said)
+    reason = reason_of_death(str(file))
+    assert reason.startswith("the worker process died")
+    assert told in reason
+    assert "\n" not in reason
+    assert len(reason) <= 300
+    assert reason_of_death(None) == reason_of_death(str(tmp_path / "none")) == "the worker process died"
+
+
+@pytest.mark.slow
+def test_a_ray_of_our_own_is_gone_when_it_is_left(
+    toy: Any, store: ResultStore, launch: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/tmp/")
+    environment, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
+    folders = set(Path("/tmp").glob(f"{PREFIX}*"))
+    me = psutil.Process()
+    with RayExecutor(cpus=2) as executor:
+        assert executor.slots == 2
+        assert signal.getsignal(signal.SIGTERM) is handler
+        processes = me.children(recursive=True)
+        listening = [one for process in processes for one in process.net_connections("inet") if one.status == "LISTEN"]
+        assert len(listening) > 2
+        assert {one.laddr.ip.removeprefix("::ffff:") for one in listening} == {"127.0.0.1"}
+        assert len(set(Path("/tmp").glob(f"{PREFIX}*")) - folders) == 1
+        inner = RayExecutor()
+        assert launch(store, toy.study(toy.trials(1)), executor=inner).exit_code == 0
+        processes += me.children(recursive=True)
+        assert inner.slots == 2
+    psutil.wait_procs(processes, timeout=10)
+    assert [process for process in processes if process.is_running()] == []
+    assert set(Path("/tmp").glob(f"{PREFIX}*")) == folders
+    assert dict(os.environ) == environment
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert not (store.root / "tune").exists()
+
+
+@pytest.mark.slow
+def test_a_running_cluster_is_used_and_left_running(store: ResultStore, tmp_path: Path) -> None:
+    """The head has its own temporary folder and port, and takes nothing but what this test gives it."""
+    with socket.create_server(("", 0)) as free:
+        port = free.getsockname()[1]
+    folder = Path(tempfile.mkdtemp(prefix="ray-head-", dir="/tmp"))
+    environment = os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    scripts = Path(sys.executable).parent
+    start = [scripts / "ray", "start", "--head", f"--port={port}", "--num-cpus=1", f"--temp-dir={folder}", "--block"]
+    head = psutil.Popen(
+        [*start, "--include-dashboard=false"],
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(300):
+            with contextlib.suppress(ExecutorError):
+                check_listening(f"127.0.0.1:{port}")
+                break
+            time.sleep(0.1)
+        sweep = [sys.executable, "-m", "sweep", "launch", f"{TOY}:calm", "--store", store.root, "--pack", "8"]
+        done = subprocess.run(
+            [*sweep, "--address", f"127.0.0.1:{port}"], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert store.trials().num_rows == 16
+        assert not (store.root / "tune").exists()
+        check_listening(f"127.0.0.1:{port}")
+    finally:
+        processes = [head, *head.children(recursive=True)]
+        head.terminate()
+        _, alive = psutil.wait_procs(processes, timeout=10)
+        for process in alive:
+            process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_what_a_killed_ray_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    program = (
+        "import os, signal\n"
+        "from sweep.ray_executor import RayExecutor\n"
+        "with RayExecutor(cpus=1) as executor:\n"
+        "    print(executor._scratch.path, flush=True)\n"
+        "    {}\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program.format("os.kill(os.getpid(), signal.SIGKILL)")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    left = Path(killed.stdout.strip())
+    assert killed.returncode == -signal.SIGKILL
+    noted = json.loads((left / PROCESSES).read_text())
+    assert len(noted) > 3
+    subprocess.run([sys.executable, "-c", program.format("pass")], capture_output=True, check=True)
+    assert not left.exists()
+    time.sleep(0.5)
+    for pid, created in noted:
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).create_time() != created
