@@ -21,7 +21,7 @@ from torch.func import functional_call, vmap
 from evaluation.errors import EvaluationError
 from models.data.dataset import Dataset
 from models.network import Network, to_float
-from models.noise import ALIGN, Noise
+from models.noise import ALIGN, Draws, Noise
 from models.spec import nearest
 
 CHUNK = 256
@@ -37,7 +37,7 @@ class CodeArrays(NamedTuple):
     sample: Floats
 
 
-class RowNoise:
+class RowNoise(Draws):
     """The noise of consecutive data from row `first` on: site "posterior/z1" becomes "evaluation/posterior/z1/<block>".
 
     A block is 64 rows with a site of its own, so a datum's numbers do not depend on how the rows are cut into chunks.

@@ -6,7 +6,8 @@ numbers). Sites are named, so a new consumer shifts no other.
 
 The hash is two rounds of 64-bit multiply-xorshift finalisation (Stafford's variant 13, as in SplitMix64; Steele, Lea &
 Flood 2014) around two independent key words, in wrapping int64 arithmetic, hence exact on every device, under vmap and
-under graph capture. Uniforms have 24 bits; normals are Box-Muller pairs, so |normal| ≤ 5.9.
+under graph capture. Uniforms have 23 bits and a half, which float32
+holds exactly, so they are never 0 or 1; normals are Box-Muller pairs, so |normal| < 5.8.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from torch import Tensor
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15: 2^64 / golden ratio
 _MIX_A = -4658895280553007687  # 0xBF58476D1CE4E5B9
 _MIX_B = -7723592293110705685  # 0x94D049BB133111EB
-_LOW = 0xFFFFFF
-_SCALE = 2.0**-24
+_LOW = 0x7FFFFF
+_SCALE = 2.0**-23
 ALIGN = 64  # draws are padded to this many numbers, so that every slot's last numbers take the vectorised path too
 
 
@@ -59,12 +60,20 @@ def _bits(key: Tensor, step: Tensor, site: str, count: int) -> Tensor:
 class Draws(Protocol):
     """What a model draws from: numbers named by site, for one trial or (with batched keys) for each of a pack."""
 
-    def normal(self, site: str, shape: tuple[int, ...]) -> Tensor: ...
+    def normal(self, site: str, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal numbers."""
+        ...
 
-    def uniform(self, site: str, shape: tuple[int, ...]) -> Tensor: ...
+    def uniform(self, site: str, shape: tuple[int, ...]) -> Tensor:
+        """Uniform numbers on the open interval (0, 1)."""
+        ...
+
+    def bernoulli(self, site: str, probability: Tensor) -> Tensor:
+        """0 or 1 with the given probabilities, in their shape and dtype."""
+        return (self.uniform(site, tuple(probability.shape)) < probability).to(probability.dtype)
 
 
-class Noise:
+class Noise(Draws):
     """The stream itself, at one step of one trial, or of each of K trials.
 
     key: (2,) or (K, 2) int64; step: () or (K,) int64. Draws have shape `shape` or (K, *shape), in `dtype`.
@@ -88,16 +97,17 @@ class Noise:
         return self._shaped(values, shape)
 
     def normal(self, site: str, shape: tuple[int, ...]) -> Tensor:
-        """Standard normal (Box & Muller 1958): one 64-bit hash gives a pair."""
+        """Standard normal (Box & Muller 1958): one 64-bit hash gives a pair, 32 numbers apart in a block of 64."""
         half = _bits(self.key, self.step, site, self._count(shape) // 2)
         radius = ((half & _LOW).to(self.dtype) + 0.5) * _SCALE
         radius = (radius.log() * -2.0).sqrt()
-        angle = (_shift_right(half, 40)).to(self.dtype) * (_SCALE * 2.0 * math.pi)
-        values = torch.cat((radius * angle.cos(), radius * angle.sin()), dim=-1)
-        return self._shaped(values, shape)
+        angle = _shift_right(half, 41).to(self.dtype) * (_SCALE * 2.0 * math.pi)
+        # In blocks, so that a number is a function of its index and not of how many are drawn.
+        halves = [(radius * part).reshape(*half.shape[:-1], -1, ALIGN // 2) for part in (angle.cos(), angle.sin())]
+        return self._shaped(torch.stack(halves, -2).flatten(-3), shape)
 
     def bernoulli(self, site: str, probability: Tensor) -> Tensor:
-        """0 or 1 with the given probability, whose shape is the draw's (leading K included where keys are batched)."""
+        """As for any draws; where keys are batched, the probabilities have the leading K too."""
         shape = tuple(probability.shape[self.key.dim() - 1 :])
         return (self.uniform(site, shape) < probability).to(self.dtype)
 

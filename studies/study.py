@@ -45,7 +45,8 @@ class Study:
     """A question, a base trial, the axes along which it varies, the seeds of each setting and what is measured.
 
     name: 'paper/study'. seeds: a number of seeds from 0, or the seeds themselves. note: how this study differs from the
-    full one, where it does; where: conditions (the `--where` grammar) that its trials meet.
+    full one, where it does; where: conditions (the `--where` grammar) that its trials meet; declared: the seeds that it
+    was declared with, where others were asked for.
     Raises StudyError where it cannot be enumerated: a path that the base trial does not have, no or repeated seeds, two
     quantities of one name. A value that a specification refuses is refused when the trials are enumerated.
     """
@@ -59,6 +60,7 @@ class Study:
     reduction: Reduction | None = None
     note: str = ""
     where: tuple[str, ...] = ()
+    declared: int | tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.name or any(letter.isspace() or letter in "@:," for letter in self.name.removesuffix(SMALL)):
@@ -135,7 +137,8 @@ class Study:
         seeds = (*known, *(next(new) for _ in range(count - len(known))))[:count]
         fewer = f"{count} of {len(known)} seeds" if count < len(known) else ""
         note = "; ".join(part for part in (self.note, fewer) if part)
-        return dataclasses.replace(self, seeds=count if seeds == tuple(range(count)) else seeds, note=note)
+        asked = count if seeds == tuple(range(count)) else seeds
+        return dataclasses.replace(self, seeds=asked, note=note, declared=self.declared or self.seeds)
 
     def select(self, *where: str) -> Study:
         """The part of this study that meets every condition; raises `StudyError` where that is nothing."""
@@ -146,8 +149,15 @@ class Study:
         return chosen
 
     def unselected(self) -> Study:
-        """This study without its conditions: how trials are packed follows from the whole, never from a selection."""
-        return dataclasses.replace(self, where=())
+        """The whole study, at all its declared seeds: how trials are packed follows from it, never from a selection."""
+        seeds = self.seeds
+        if self.declared is not None and self._count(self.declared) > self._count(seeds):
+            seeds = self.declared
+        return dataclasses.replace(self, where=(), seeds=seeds)
+
+    @staticmethod
+    def _count(seeds: int | tuple[int, ...]) -> int:
+        return seeds if isinstance(seeds, int) else len(seeds)
 
     def small(self) -> Study:
         """The reduced twin, NAME@small. Raises StudyError where the study defines none."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from models.spec import Model
+from models.training.slots import narrower
 from studies.trial import Trial
 
 Task = Literal["train", "evaluate"]
@@ -23,7 +24,7 @@ SEQUENTIAL_WIDTH = 4  # members run one after another: a pack only shares its st
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """How trials of one shape are packed on one kind of device ('cpu', or a GPU's name)."""
+    """How trials of one shape are packed on one kind of device, 'cpu' or 'cuda'."""
 
     shape: str
     device: str
@@ -52,10 +53,17 @@ class Pack:
         middle = (len(self.trials) + 1) // 2
         return self.keep(self.trials[:middle]), self.keep(self.trials[middle:])
 
-    def narrowed(self) -> Pack:
-        """This pack at half the width, for a device without the memory for the whole; bits may differ then."""
-        decision = replace(self.decision, width=max(1, self.decision.width // 2))
-        return replace(self, decision=decision)
+    def narrowed(self) -> list[Pack]:
+        """These trials in packs of about half the memory, for a device without the memory for it; bits may differ.
+
+        Empty where they are by themselves already: that cannot be helped.
+        """
+        if self.decision.path == "sequential":
+            return []
+        width = narrower(self.decision.width, self.trials[0].training.batch_size)
+        decision = replace(self.decision, width=width, path="sequential" if width == 1 else "fused")
+        chunks = [self.trials[start : start + width] for start in range(0, len(self.trials), width)]
+        return [replace(self, trials=chunk, decision=decision) for chunk in chunks]
 
     def keep(self, trials: Iterable[Trial]) -> Pack:
         return Pack(trials=tuple(trials), decision=self.decision, task=self.task)
@@ -68,7 +76,7 @@ def prefers_fusing(model: Model, device: str) -> bool:
 
 def decide(trial: Trial, planned: int, device: str, width: int | None = None) -> Decision:
     """The decision by rule for a shape of which the study plans `planned` trials; `width` is the user's `--pack W`."""
-    fused = prefers_fusing(trial.model, device)
+    fused = prefers_fusing(trial.model, device) and width != 1 and planned > 1  # one by itself needs no padding
     largest = SEQUENTIAL_WIDTH if not fused else FUSED_WIDTH_CPU if device == "cpu" else FUSED_WIDTH_CUDA
     if width is None:
         width = min(planned, largest)

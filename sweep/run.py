@@ -100,23 +100,17 @@ class _Worker:
         except (Stopped, StoreError):
             raise
         except Exception as error:  # noqa: BLE001 - a trial's failure becomes its row
-            if len(pack.trials) > 1:
-                halves = (self._smaller(half, error) for half in pack.halves())
-                return [attempt for half in halves for attempt in self._attempts(half)]
-            status = "out_of_memory" if isinstance(error, torch.OutOfMemoryError) else "error"
+            exhausted = out_of_memory(error)
+            parts = pack.narrowed() if exhausted else list(pack.halves()) if len(pack.trials) > 1 else []
+            if parts:
+                return [attempt for part in parts for attempt in self._attempts(part)]
+            status = "out_of_memory" if exhausted else "error"
             attempts[0].failed(status, reason_of(error), traceback_of(error))
             self.store.commit({"trials": [trial_row(attempts[0], pack, self.task)]})
             return attempts
         self._commit(problem, state, attempts, pack)
         self.store.delete_checkpoint(pack.id)
         return attempts
-
-    def _smaller(self, half: Pack, error: Exception) -> Pack:
-        """Half a pack, at its old width (the same bits) unless that did not fit into memory."""
-        if not isinstance(error, torch.OutOfMemoryError):
-            return half
-        torch.cuda.empty_cache()
-        return half.narrowed()
 
     def _train(self, pack: Pack, attempts: list[Attempt]) -> tuple[Problem, PackState, Checkpoints]:
         self._mark({"phase": "train", "step": 0, "steps": pack.trials[0].training.steps})
@@ -275,7 +269,16 @@ def calibrate(task: PackTask) -> Decision:
     for path, width in candidates:
         decision = replace(pack.decision, path=path, width=width, source="calibrated")
         chosen = Pack(trials=pack.trials[:width], decision=decision)
-        measured = trial_steps_per_second(build_pack_problem(chosen, torch.device(task.settings.device)), path)
+        problem = build_pack_problem(chosen, torch.device(task.settings.device))
+        measured = trial_steps_per_second(problem, path) * len(chosen.trials) / problem.slots  # padding is no work done
         if measured > speed * (1.0 if best is pack.decision else CALIBRATED_GAIN):
             best, speed = decision, measured
     return best if best.path == "fused" else replace(best, width=min(SEQUENTIAL_WIDTH, planned))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether there was too little memory, on the device or on the host; frees what the device's allocator keeps."""
+    if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    on_host = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return on_host or isinstance(error, torch.OutOfMemoryError | MemoryError)

@@ -18,11 +18,10 @@ from models.objectives import ObjectiveFunction
 from models.spec import Data, Kind, Model, Objective
 from models.training.layout import Layout
 from models.training.optimisers import Stepper
+from models.training.slots import slots
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 CURVE_POINTS = 200
-VECTOR = 32  # float32 numbers that an unrolled AVX-512 loop takes at a time; others divide it
-SCALAR_WIDTH = 8  # float64 numbers that an unrolled AVX2 loop takes at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,16 +80,8 @@ class Problem:
 
 
 def padded(members: list[Member], width: int) -> list[Member]:
-    """The members of a fused pack of this width, filled up with copies of the last.
-
-    An elementwise kernel runs over a whole (K, …) tensor in vectors, and does the numbers left over at its end one by
-    one, where exp or log may differ in the last bit. So that a trial's bits do not depend on its slot, either no slot
-    reaches the leftover (K a multiple of 32, the most numbers that a kernel takes at a time), or batches are multiples
-    of 32 and K is so small that tensors of one number a slot are all leftover.
-    """
-    small = width < SCALAR_WIDTH and members[0].training.batch_size % VECTOR == 0
-    slots = width if small else -(-width // VECTOR) * VECTOR
-    return members + [members[-1]] * (slots - len(members))
+    """The members of a fused pack of this width, filled up with copies of the last (see models/training/slots.py)."""
+    return members + [members[-1]] * (slots(width, members[0].training.batch_size) - len(members))
 
 
 def numbers(kinds: list[Kind], dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:

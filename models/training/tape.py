@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from models.network import Network
-from models.noise import Noise
+from models.noise import Draws, Noise
 from models.training.problem import Problem
 
 Site = tuple[str, str]  # (distribution, site)
 BLOCK = 16  # steps drawn at a time
 
 
-class Recorder:
+class Recorder(Draws):
     """Draws that note what a network asks for."""
 
     def __init__(self, noise: Noise) -> None:
@@ -38,7 +38,7 @@ class Recorder:
         self.sites[site] = tuple(shape)
 
 
-class Drawn:
+class Drawn(Draws):
     """Draws that hand out what the tape holds for one step of one trial."""
 
     def __init__(self, values: dict[Site, Tensor]) -> None:

@@ -37,9 +37,27 @@ def test_batched_vmapped_and_single_draws_are_one_stream(shape: tuple[int, ...])
             assert torch.equal(mapped[slot], alone)
 
 
-def test_a_longer_draw_does_not_shift_the_hash_of_an_index() -> None:
-    short, long = (Noise(key(0), 3).uniform("batches", (count,)) for count in (64, 6400))
-    assert torch.equal(short, long[:64])
+@pytest.mark.parametrize("draw", ["normal", "uniform"])
+def test_a_number_is_a_function_of_its_index_not_of_how_many_are_drawn(draw: str) -> None:
+    short, middle, long = (getattr(Noise(key(0), 3), draw)("batches", (count,)) for count in (7, 100, 6400))
+    assert torch.equal(short, long[:7])
+    assert torch.equal(middle, long[:100])
+
+
+def test_a_uniform_is_never_0_or_1() -> None:
+    """The extreme hashes, in the narrowest dtype that trains."""
+    for bits in (0, 0x7FFFFF):
+        value = (torch.tensor([bits]).to(torch.float32) + 0.5) * 2.0**-23
+        assert 0.0 < float(value) < 1.0
+
+
+def test_the_blocks_of_normals_are_pairs_of_box_and_muller() -> None:
+    """Two normals 32 apart in a block of 64 have the radius that one uniform gives, which is at most √(48 log 2)."""
+    blocks = Noise(key(1), 0, torch.float64).normal("posterior/z1", (640,)).reshape(10, 2, 32)
+    half = (blocks**2).sum(1)  # the squared radius, exponential with mean 2
+    assert scipy.stats.kstest(half.flatten().numpy(), "expon", args=(0, 2)).pvalue > 1e-3
+    uniform = torch.exp(-half / 2) * 2.0**23 - 0.5
+    torch.testing.assert_close(uniform, uniform.round(), rtol=0, atol=1e-6)
 
 
 def test_the_hash_is_splitmix_finalisation_written_out_in_python() -> None:
@@ -64,7 +82,7 @@ def test_the_hash_is_splitmix_finalisation_written_out_in_python() -> None:
     expected = []
     for index in range(1, 65):
         bits = mix((mix((origin + index * golden) & MASK) + other) & MASK)
-        expected.append(((bits & 0xFFFFFF) + 0.5) * 2.0**-24)
+        expected.append(((bits & 0x7FFFFF) + 0.5) * 2.0**-23)
     drawn = Noise(key(3), 7, torch.float64).uniform("posterior/z2", (64,))
     assert drawn.tolist() == expected
 
@@ -77,7 +95,7 @@ def test_the_distributions_are_what_they_claim(dtype: torch.dtype) -> None:
     uniform = noise.uniform("a", (count,)).double().numpy()
     assert scipy.stats.kstest(normal, "norm").pvalue > 1e-3
     assert scipy.stats.kstest(uniform, "uniform").pvalue > 1e-3
-    assert np.abs(normal).max() < math.sqrt(2 * 25 * math.log(2))  # the radius of a 24-bit uniform, plus half a step
+    assert np.abs(normal).max() <= math.sqrt(2 * 24 * math.log(2))  # the radius of the smallest uniform, 2^-24
     assert uniform.min() > 0.0
     assert uniform.max() < 1.0
 
@@ -90,7 +108,7 @@ def test_neighbouring_seeds_steps_sites_and_indices_are_uncorrelated() -> None:
         Noise(key(0), 1).normal("posterior/z1", (count,)),
         Noise(key(0), 0).normal("posterior/z2", (count,)),
         reference.roll(1),
-        reference.roll(count // 2),  # the two halves of a Box-Muller pair
+        reference.roll(32),  # the two numbers of a Box-Muller pair
     ]
     for other in others:
         correlation = float((reference * other.double()).mean())
