@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from results.files import LocalFiles, StoreError, Vanished
-from results.tensors import Torn, decode, encode
+from results.tensors import Torn, decode, encode, metadata_of
 
 CHECKPOINTS = "checkpoints"
 INFLIGHT = "inflight"
@@ -53,6 +53,15 @@ def load_checkpoint(
         return None
     except Torn as fault:
         damaged[name] = str(fault)
+        return None
+
+
+def checkpoint_metadata(files: LocalFiles, pack: str) -> dict[str, str] | None:
+    """A pack's checkpoint's metadata, without its tensors; None where there is none."""
+    try:
+        with files.open(file_name(CHECKPOINTS, pack, "safetensors")) as file:
+            return metadata_of(file)
+    except (Vanished, Torn):
         return None
 
 

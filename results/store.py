@@ -227,6 +227,10 @@ class ResultStore:
         names = self.files.names(liveness.CHECKPOINTS)
         return [name.removeprefix(f"{liveness.CHECKPOINTS}/").removesuffix(".safetensors") for name in names]
 
+    def checkpoint_metadata(self, pack: str) -> dict[str, str] | None:
+        """What a checkpoint says of itself, read without its tensors; None where there is none."""
+        return liveness.checkpoint_metadata(self.files, pack)
+
     def mark_inflight(self, pack: str, record: Mapping[str, Any]) -> None:
         """Says, in plain JSON values, that a pack has been started (replaces what was said of it before)."""
         liveness.mark_inflight(self.files, pack, record)

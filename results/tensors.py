@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 _HEADER = 8  # bytes: the length of the JSON header that follows, little-endian
+_LONGEST = 100 * 2**20  # bytes of a header, by the format's own rule
+
+
+class Readable(Protocol):
+    """What is read of a file."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class Torn(Exception):
@@ -29,6 +38,15 @@ def decode(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         tensors = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, ValueError) as error:
         raise Torn(f"not a whole safetensors file ({error})") from None
-    length = int.from_bytes(content[:_HEADER], "little")
-    metadata = json.loads(content[_HEADER : _HEADER + length]).get("__metadata__", {})
-    return tensors, metadata
+    return tensors, metadata_of(io.BytesIO(content))
+
+
+def metadata_of(file: Readable) -> dict[str, str]:
+    """The metadata alone, from the head of a file; raises `Torn`."""
+    length = int.from_bytes(file.read(_HEADER), "little")
+    try:
+        header = json.loads(file.read(min(length, _LONGEST)))
+        metadata: dict[str, str] = header.get("__metadata__", {})
+    except (ValueError, AttributeError):
+        raise Torn("not a safetensors file: its head is not whole") from None
+    return metadata

@@ -7,16 +7,16 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from results.commit import new_identity
 from results.quantity import Quantity
-from results.schema import FINISHED
 from results.store import ResultStore
 from studies.catalogue import Entry
 from studies.trial import Trial
 from sweep.executor import Executor
 from sweep.interruption import beating, stoppable
+from sweep.leftovers import checkpointed, tidy
 from sweep.pack import Decision, Pack, group
 from sweep.pack_queue import Job, PackQueue
 from sweep.plan import StudyPlan, decisions_for, plan_study
@@ -100,17 +100,17 @@ class Launch:
         """Runs what is pending on `executor`, shown by `watch`, until it is done, stopped or interrupted."""
         if self.pending or self.to_evaluate:
             self._event("started")
-            self._tidy()
+            tidy(self.store)
             with executor:
                 decisions = self._decide(executor)
                 self.queue = PackQueue(self._jobs(decisions), inflight=self.store.inflight, crashed=self._crashed)
                 with stoppable(self.request_stop), beating(self.store, self.identity), watch(self.queue):
                     for _ in executor.run(self.queue):
                         pass
-            self._tidy()
+            tidy(self.store)
             self.store.compact()
-        options = replace(self.options, force=False, retry=())
-        plans = tuple(plan_study(entry.study, self.store, quantities=options.quantities) for entry in self.entries)
+        asked = self.options.quantities
+        plans = tuple(plan_study(entry.study, self.store, quantities=asked) for entry in self.entries)
         outcome = Outcome(
             plans=plans,
             statuses=dict(self.queue.counts.statuses),
@@ -152,7 +152,7 @@ class Launch:
         """Packs to train, then packs to evaluate: of trials that are to be measured for the same quantities."""
         trials: dict[str, Trial] = {}
         wanted: dict[str, dict[str, Quantity]] = {}
-        begun = [] if not self.options.train else self._begun()
+        begun = list(checkpointed(self.store).values()) if self.options.train else []
         jobs = []
         for plan in self.plans:
             for trial in plan.pending if self.options.train else ():
@@ -188,28 +188,6 @@ class Launch:
             packs = group(members, decisions, "train" if task == "train" else "evaluate", begun)
             jobs += [Job(pack=pack, make_task=make_task) for pack in packs]
         return jobs
-
-    def _tidy(self) -> None:
-        """Forgets what killed launches left: marks of packs that nobody runs, checkpoints of trials that are done."""
-        alive = self.store.beating()
-        for pack, record in self.store.inflight().items():
-            if record.get("launch") not in alive:
-                self.store.clear_inflight(pack)
-        for pack in self.store.checkpoints():
-            loaded = self.store.load_checkpoint(pack)
-            trials = [] if loaded is None else loaded[1].get("trials", "").split(",")
-            states = self.store.trials(["status"], trials)["status"].to_pylist()
-            if len([state for state in states if state in FINISHED]) == len(trials):
-                self.store.delete_checkpoint(pack)
-
-    def _begun(self) -> list[list[str]]:
-        """The trials of packs that left a checkpoint, slot by slot."""
-        found = []
-        for pack in self.store.checkpoints():
-            loaded = self.store.load_checkpoint(pack)
-            if loaded is not None:
-                found.append(loaded[1].get("trials", "").split(","))
-        return found
 
     def _crashed(self, pack: Pack, trials: list[Trial], why: str) -> None:
         task = PackTask.of(pack, (), self.settings, self._sources(), 0)

@@ -7,6 +7,7 @@ import os
 import platform
 
 import torch
+from threadpoolctl import threadpool_limits
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # names and values of mallopt(3)
 
@@ -16,6 +17,9 @@ def prepare(threads: int) -> None:
     fix_products()
     keep_freed_memory()
     torch.set_num_threads(threads)
+    # NumPy's and scikit-learn's own, now and where they are loaded later: sums in other parts have other last bits.
+    threadpool_limits(threads)
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)))
 
 
 def fix_products() -> None:

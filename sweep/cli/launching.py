@@ -149,9 +149,9 @@ def _launch(
     namespace: argparse.Namespace, entries: Sequence[Entry], store: ResultStore, chosen: Options, executor: Executor
 ) -> int:
     from results.files import StoreError
-    from sweep.cli.standing import live_launches
     from sweep.executor import ExecutorError
     from sweep.launch import Launch
+    from sweep.leftovers import live_launches
     from sweep.progress import watch
 
     launch = Launch(entries, store, chosen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -66,18 +65,6 @@ def standing(study: Study, store: ResultStore, running: Collection[str] = ()) ->
         failures=tuple(grouped(rows, axes, FAILED)),
         divergences=tuple(grouped(rows, axes, frozenset({"diverged"}))),
     )
-
-
-def live_launches(store: ResultStore) -> dict[str, dict[str, Any]]:
-    """The launches that have lately said that they are alive, without those of this host whose process has ended."""
-    import psutil
-
-    here = socket.gethostname()
-    return {
-        launch: record
-        for launch, record in store.beating().items()
-        if record.get("host") != here or psutil.pid_exists(int(record.get("process", 0)))
-    }
 
 
 def running_packs(store: ResultStore, alive: Collection[str]) -> list[dict[str, Any]]:

@@ -59,7 +59,8 @@ def show_status(namespace: argparse.Namespace) -> int:
 
 def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[str, Any]]:
     """What `status --json` prints, a record a study."""
-    from sweep.cli.standing import failure_records, live_launches, running_packs, standing
+    from sweep.cli.standing import failure_records, running_packs, standing
+    from sweep.leftovers import live_launches
 
     alive = live_launches(store)
     packs = running_packs(store, alive)

@@ -16,6 +16,7 @@ from models.kinds import (
     FreeBitsObjective,
     Training,
 )
+from models.training.slots import slots
 from studies.trial import Trial
 from sweep.pack import Decision, Pack, decide, group
 
@@ -113,9 +114,18 @@ def test_halves_keep_order_width_and_path_and_are_smaller(size: int) -> None:
     assert 0 < len(second.trials) <= len(first.trials) < size
 
 
-def test_a_narrowed_pack_has_half_the_width_and_at_least_one_slot() -> None:
-    pack = Pack(trials=(TRIALS[0],), decision=decisions(5, 1, 1)[TRIALS[0].shape])
-    assert [(pack := pack.narrowed()).decision.width for _ in range(4)] == [2, 1, 1, 1]
+def test_narrowing_takes_fewer_slots_each_time_until_a_trial_is_by_itself() -> None:
+    """A pack that does not fit is narrowed until its *slots* fall, since padding takes memory too."""
+    members = tuple(one for one in TRIALS if one.shape == TRIALS[0].shape)[:3]
+    batch = members[0].training.batch_size
+    pack, taken = Pack(trials=members, decision=decisions(100, 1, 1)[TRIALS[0].shape]), []
+    while parts := pack.narrowed():
+        assert [one for part in parts for one in part.trials] == list(pack.trials)
+        taken.append(slots(pack.decision.width, batch))
+        pack = parts[0]
+    assert taken == sorted(set(taken), reverse=True)
+    assert taken[0] == 128
+    assert (pack.decision.width, pack.decision.path, len(pack.trials)) == (1, "sequential", 1)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +134,8 @@ def test_a_narrowed_pack_has_half_the_width_and_at_least_one_slot() -> None:
         (0, 441, "cpu", None, (32, "fused", "rule")),
         (0, 441, "cuda", None, (64, "fused", "rule")),
         (0, 3, "cpu", None, (3, "fused", "rule")),
+        (0, 1, "cpu", None, (1, "sequential", "rule")),
+        (0, 441, "cpu", 1, (1, "sequential", "asked")),
         (2, 441, "cpu", None, (4, "sequential", "rule")),
         (2, 441, "cuda", None, (64, "fused", "rule")),
         (0, 3, "cpu", 7, (7, "fused", "asked")),

@@ -1,0 +1,44 @@
+"""Leftovers: which launches are alive, and what killed ones left in the store."""
+
+from __future__ import annotations
+
+import math
+import socket
+from typing import Any
+
+from results.schema import FINISHED
+from results.store import ResultStore
+
+
+def live_launches(store: ResultStore) -> dict[str, dict[str, Any]]:
+    """The launches that have lately said that they are alive, without those of this host whose process has ended."""
+    import psutil
+
+    here = socket.gethostname()
+    return {
+        launch: record
+        for launch, record in store.beating().items()
+        if record.get("host") != here or psutil.pid_exists(int(record.get("process", 0)))
+    }
+
+
+def tidy(store: ResultStore) -> None:
+    """Forgets what killed launches left: heartbeats, marks of packs that nobody runs, checkpoints of what is done."""
+    alive = live_launches(store)
+    for launch in store.beating(math.inf):
+        if launch not in alive:
+            store.clear_beat(launch)
+            store.clear_stop(launch)
+    for pack, record in store.inflight().items():
+        if record.get("launch") not in alive:
+            store.clear_inflight(pack)
+    for pack, trials in checkpointed(store).items():
+        states = store.trials(["status"], trials)["status"].to_pylist()
+        if len([state for state in states if state in FINISHED]) == len(trials):
+            store.delete_checkpoint(pack)
+
+
+def checkpointed(store: ResultStore) -> dict[str, list[str]]:
+    """The trials, slot by slot, of the packs that left a checkpoint; none for one that is torn."""
+    found = {pack: store.checkpoint_metadata(pack) for pack in store.checkpoints()}
+    return {pack: metadata.get("trials", "").split(",") for pack, metadata in found.items() if metadata is not None}
