@@ -1,0 +1,162 @@
+"""Defaults and constants are science that no id shows: each is pinned here, because a change would mix results.
+
+A trial's id drops the fields that equal their default and never sees a constant in the code. So with another default,
+or another constant, new trials would be taken for the stored ones. What is pinned changes only together with a raised
+`revision` of the kind (or, in place of a constant, with a new field whose default is the old value).
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from models import decoders, encoders, hierarchical, layers
+from models.build import build_network
+from models.data import digits
+from models.initialise import initialise
+from models.kinds import (
+    Adam,
+    Adamax,
+    AnnealedObjective,
+    Bernoulli,
+    BetaObjective,
+    Binomial,
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    DenseDecoder,
+    DenseEncoder,
+    Digits,
+    FlatModel,
+    FreeBitsObjective,
+    Gaussian,
+    HierarchicalModel,
+    TargetRateObjective,
+    Training,
+)
+from models.noise import Noise, key
+from models.spec import Data, Decoder, Encoder, Kind, Likelihood, Model, Objective, Optimiser, Spec, kinds
+from studies.trial import Trial
+
+FAMILIES = (Data, Encoder, Decoder, Likelihood, Model, Objective, Optimiser)
+LIKELIHOOD = Binomial(total=16)
+ADVICE = "stored results would be taken for new ones and mix with them: raise the kind's `revision` (or add a field)"
+
+DENSE = '{"kind": "dense", "widths": [64], "activation": "relu"}'
+BINOMIAL = '{"kind": "binomial", "total": 16}'
+ADAM = '{"kind": "adam", "learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08}'
+PINNED: tuple[tuple[Spec, str], ...] = (  # every kind, with no more than it must be given, and all that this means
+    (Digits(), '{"kind": "digits"}'),
+    (DenseEncoder(), DENSE),
+    (ConvolutionalEncoder(), '{"kind": "convolutional", "channels": [16, 16], "activation": "relu"}'),
+    (DenseDecoder(), DENSE),
+    (ConvolutionalDecoder(), '{"kind": "convolutional", "channels": [16, 16], "activation": "relu"}'),
+    (LIKELIHOOD, BINOMIAL),
+    (Bernoulli(), '{"kind": "bernoulli"}'),
+    (Gaussian(), '{"kind": "gaussian", "sigma": 0.71}'),
+    (
+        FlatModel(latent=8, likelihood=LIKELIHOOD),
+        f'{{"kind": "flat", "latent": 8, "encoder": {DENSE}, "decoder": {DENSE}, "likelihood": {BINOMIAL}}}',
+    ),
+    (
+        HierarchicalModel(latents=(16, 8), likelihood=LIKELIHOOD),
+        f'{{"kind": "hierarchical", "latents": [16, 8], "encoder": {DENSE}, "conditional": [64], "decoder": {DENSE}, '
+        f'"likelihood": {BINOMIAL}}}',
+    ),
+    (BetaObjective(), '{"kind": "beta", "beta": [1.0]}'),
+    (AnnealedObjective(steps=500), '{"kind": "annealed", "beta": 1.0, "start": 0.0, "steps": 500}'),
+    (FreeBitsObjective(floor=1.0), '{"kind": "free-bits", "floor": 1.0}'),
+    (TargetRateObjective(target=1.0), '{"kind": "target-rate", "target": 1.0, "weight": 1.0}'),
+    (Adam(), ADAM),
+    (
+        Adamax(),
+        '{"kind": "adamax", "learning_rate": 0.002, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08, '
+        '"bias_correction": true}',
+    ),
+    (
+        Training(steps=5, batch_size=2),
+        f'{{"steps": 5, "batch_size": 2, "optimiser": {ADAM}, "ema": null, "precision": "float32"}}',
+    ),
+)
+
+
+@pytest.mark.parametrize(("shortest", "complete"), PINNED, ids=[type(spec).__name__ for spec, _ in PINNED])
+def test_defaults_stand_for_ever(shortest: Spec, complete: str) -> None:
+    advice = ADVICE if isinstance(shortest, Kind) else "it has no revision: its defaults never change"
+    assert shortest.complete() == json.loads(complete), f"a default of {type(shortest).__name__} has changed; {advice}"
+
+
+def test_every_kind_that_ships_is_pinned() -> None:
+    shipped = {kind for family in FAMILIES for kind in kinds(family).values() if kind.__module__ == "models.kinds"}
+    assert shipped | {Training} == {type(spec) for spec, _ in PINNED}
+    first = Trial(
+        data=Digits(),
+        model=FlatModel(latent=8, likelihood=LIKELIHOOD),
+        objective=BetaObjective(),
+        training=Training(steps=5, batch_size=2),
+    )
+    assert first.seed == 0, f"the default seed has changed; {ADVICE}"
+
+
+def test_the_digits_and_their_split_stand_for_ever() -> None:
+    known = (Digits.shape, Digits.levels, Digits.classes, digits.COUNT, digits.TRAIN, digits.DIGEST[:16])
+    assert known == ((1, 8, 8), 16, 10, 1797, 897, "87ff0c9e40dc7e2c"), f"the digits have changed; {ADVICE}"
+
+
+def test_the_constants_of_networks_stand_for_ever() -> None:
+    assert hierarchical.ACTIVATION == "relu", f"the conditional networks' activation has changed; {ADVICE}"
+    convolution = (encoders.KERNEL, encoders.STRIDE, encoders.PADDING)
+    assert convolution == (4, 2, 1), f"the convolutions have changed; {ADVICE}"
+    activations = {name: repr(layer()) for name, layer in layers.ACTIVATIONS.items()}
+    pinned = {"relu": "ReLU()", "tanh": "Tanh()", "elu": "ELU(alpha=1.0)"}
+    assert {name: activations.get(name) for name in pinned} == pinned, f"an activation has changed; {ADVICE}"
+
+
+def test_the_layers_of_networks_stand_for_ever() -> None:
+    """That the constants are in use, and nothing beside them."""
+    relu, elu = "ReLU()", "ELU(alpha=1.0)"
+    encoder = encoders.Convolutional(ConvolutionalEncoder(activation="elu"), Digits())
+    decoder = decoders.Convolutional(ConvolutionalDecoder(activation="elu"), Digits(), 3, 1)
+    shape = "kernel_size=(4, 4), stride=(2, 2), padding=(1, 1))"
+    assert _layers(encoder) == [f"Conv2d(1, 16, {shape}", elu, f"Conv2d(16, 16, {shape}", elu], ADVICE
+    assert _layers(decoder) == [
+        "Linear(in_features=3, out_features=64, bias=True)",
+        *(elu, f"ConvTranspose2d(16, 16, {shape}"),
+        *(elu, f"ConvTranspose2d(16, 1, {shape}"),
+    ], ADVICE
+    model = HierarchicalModel(latents=(4, 2), encoder=DenseEncoder(activation="elu"), likelihood=LIKELIHOOD)
+    network = build_network(model, Digits())
+    (prior,), (posterior,) = network.conditional_priors, network.conditional_posteriors
+    for conditional, size in ((prior, 2), (posterior, 64 + 2)):
+        first = f"Linear(in_features={size}, out_features=64, bias=True)"
+        assert _layers(conditional)[:2] == [first, relu], f"a conditional network has changed; {ADVICE}"
+
+
+def _layers(module: nn.Module) -> list[str]:
+    return [repr(layer) for layer in module.modules() if not list(layer.children())]
+
+
+def test_the_default_initialisation_stands_for_ever() -> None:
+    """Uniform on ±1/√fan_in, written out for one layer of each type, biases too."""
+    bounds = {
+        "encoder.layers.0": 0.25,  # a convolution of 4 × 4 on 1 channel: 16 inputs
+        "encoder.layers.2": 0.0625,  # on 16 channels: 256
+        "posterior.linear": 0.125,  # 64 features
+        "decoder.input": 0.5,  # 4 latents
+        "decoder.layers.1": 0.0625,  # a transposed convolution of 4 × 4 to 16 channels: 256, as PyTorch counts
+        "decoder.layers.3": 0.25,  # to 1 channel: 16
+    }
+    parts = {"encoder": ConvolutionalEncoder(), "decoder": ConvolutionalDecoder(), "likelihood": LIKELIHOOD}
+    network = build_network(FlatModel(latent=4, **parts), Digits())
+    keys = torch.stack([key(seed) for seed in range(2)])
+    values = initialise(network, keys, torch.float64)
+    assert {name.rpartition(".")[0] for name in values} == set(bounds), ADVICE
+    noise = Noise(keys, torch.zeros(2, dtype=torch.int64), torch.float64)
+    for name, value in values.items():
+        bound = bounds[name.rpartition(".")[0]]
+        drawn = (2 * noise.uniform(f"init/{name}", tuple(value.shape[1:])) - 1) * bound
+        torch.testing.assert_close(
+            value, drawn, rtol=0, atol=1e-12, msg=lambda why: f"the initialisation has changed; {ADVICE}\n{why}"
+        )
