@@ -32,6 +32,7 @@ help:
 demo: .venv/ready
 	$(BIN)/sweep launch digits --store runs
 	$(BIN)/sweep tables digits --store runs --out out/digits
+	$(BIN)/sweep figures digits --store runs --out out/digits --format html
 	$(BIN)/sweep report digits --store runs --out out/digits
 
 test: .venv/ready-test
