@@ -11,6 +11,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent.parent
+PACKAGES = ("models", "evaluation", "studies", "results", "sweep")
 RECORDED = (
     "ratesweep",
     "torch",
@@ -27,7 +29,7 @@ RECORDED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """code: git commit of this software, '+dirty' where its files were changed, or the version of an installed copy.
+    """code: git commit of this software, '+dirty' where it is not that commit's, or the version of an installed copy.
     packages: JSON object of the versions that results may depend on."""
 
     code: str
@@ -38,7 +40,7 @@ class Provenance:
 @functools.cache
 def provenance() -> Provenance:
     """This process's provenance."""
-    return Provenance(code=_code(), packages=json.dumps(_packages(), sort_keys=True), host=socket.gethostname())
+    return Provenance(code=code_of(HERE), packages=json.dumps(_packages(), sort_keys=True), host=socket.gethostname())
 
 
 def version() -> str:
@@ -46,15 +48,16 @@ def version() -> str:
     return importlib.metadata.version("ratesweep")
 
 
-def _code() -> str:
-    folder = Path(__file__).resolve().parent.parent
+def code_of(folder: Path) -> str:
+    """The commit checked out in `folder`, '+dirty' where files that it tracks were changed or code was added."""
     if not (folder / ".git").exists():
         return version()
     commit = _git(folder, "rev-parse", "--short=12", "HEAD")
     if commit is None:
         return version()
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return commit + ("+dirty" if changed else "")
+    added = _git(folder, "ls-files", "--others", "--exclude-standard", *(f"{name}/*.py" for name in PACKAGES))
+    return commit + ("+dirty" if changed or added else "")
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
