@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from results.store import ResultStore
+from sweep.exit_codes import INTERRUPTED
 
 BEAT_SECONDS = 20.0
-INTERRUPTED = 75  # the exit code of a launch that can be resumed
 
 
 @contextlib.contextmanager

@@ -9,19 +9,20 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from results.commit import new_identity
+from results.commit import new_identity, now
 from results.quantity import Quantity
 from results.store import ResultStore
 from studies.catalogue import Entry
 from studies.trial import Trial
 from sweep.executor import Executor
+from sweep.exit_codes import INTERRUPTED, SOME_FAILED
 from sweep.interruption import beating, stoppable
 from sweep.leftovers import checkpointed, tidy
 from sweep.pack import Decision, Pack, group
 from sweep.pack_queue import Job, PackQueue
 from sweep.plan import StudyPlan, decisions_for, plan_study
 from sweep.provenance import provenance
-from sweep.rows import Attempt, now, trial_row
+from sweep.rows import Attempt, trial_row
 from sweep.task import PackTask, Settings, Source
 
 
@@ -52,10 +53,10 @@ class Outcome:
     def exit_code(self) -> int:
         """0 all finished, 3 some failed, 75 interrupted or stopped, and resumable."""
         if self.interrupted or self.fault:
-            return 75
+            return INTERRUPTED
         unfinished = any(plan.failed or plan.pending or plan.unevaluated or plan.weightless for plan in self.plans)
         failed = any(status not in ("completed", "diverged", "evaluated") for status in self.statuses)
-        return 3 if unfinished or failed else 0
+        return SOME_FAILED if unfinished or failed else 0
 
 
 class Launch:

@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from results.commit import now
 from results.quantity import Estimate, Quantity
 from studies.trial import Trial
 from sweep.pack import Pack
 from sweep.provenance import provenance
+from sweep.sources import sources_of
 from sweep.task import PackTask
 
 Row = dict[str, Any]
-
-
-def now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
 
 
 @dataclass(kw_only=True)
@@ -68,7 +66,7 @@ def trial_row(attempt: Attempt, pack: Pack, task: PackTask) -> Row:
         "precision": trial.training.precision,
         "code": origin.code,
         "packages": origin.packages,
-        "source": ",".join(source.sha256 for source in task.sources) or None,
+        "source": ",".join(one.sha256 for one in sources_of(trial, task.quantities, task.sources)) or None,
         "host": origin.host,
         "process": os.getpid(),
         "started": attempt.started,

@@ -18,14 +18,14 @@ from models.training.process import prepare
 from models.training.state import PackState
 from models.training.trainer import Path as EnginePath
 from models.training.trainer import train
-from results.commit import new_identity
+from results.commit import new_identity, now
 from results.files import StoreError
 from results.schema import FINISHED
 from results.store import ResultStore
 from sweep.checkpoints import Checkpoints, Stopped
 from sweep.failures import reason_of, traceback_of
 from sweep.pack import SEQUENTIAL_WIDTH, Decision, Pack
-from sweep.rows import Attempt, curve_rows, now, trial_row, value_rows
+from sweep.rows import Attempt, curve_rows, trial_row, value_rows
 from sweep.task import PackRecord, PackTask
 
 CALIBRATED_WIDTHS = (8, 16, 32, 64)

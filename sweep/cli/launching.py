@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sweep.cli import options, summary, work
 from sweep.cli.options import Parser, UsageError, Verbs
+from sweep.exit_codes import INTERRUPTED
 
 if TYPE_CHECKING:
     from results.store import ResultStore
@@ -153,11 +154,15 @@ def _launch(
     from sweep.launch import Launch
     from sweep.leftovers import live_launches
     from sweep.progress import watch
+    from sweep.sources import other_source
 
     launch = Launch(entries, store, chosen)
     options.note_damaged(store)
-    for plan in launch.plans:
+    for entry, plan in zip(launch.entries, launch.plans, strict=True):
         print(_plan_line(plan, chosen))
+        made = other_source(entry, store)
+        if made is not None:
+            print(f"sweep: note: {plan.study.name}: {made}", file=sys.stderr)
     if not launch.pending and not launch.to_evaluate:
         return summary.nothing_to_do(launch, namespace)
     for other in live_launches(store).values():
@@ -178,7 +183,7 @@ def _launch(
         if not begun:
             raise
         print(f"sweep: error: stopped: {launch.queue.fault or error}", file=sys.stderr)
-        return summary.INTERRUPTED
+        return INTERRUPTED
     return summary.summarise(launch, outcome, namespace)
 
 

@@ -141,6 +141,7 @@ def _study_record(study: Study) -> dict[str, Any]:
 def plan_studies(namespace: argparse.Namespace) -> int:
     """The verb `plan`."""
     from sweep.plan import decisions_for, plan_study
+    from sweep.sources import other_source
 
     entries = options.entries(namespace)
     device = work.device_of(namespace)
@@ -152,11 +153,16 @@ def plan_studies(namespace: argparse.Namespace) -> int:
         options.note_damaged(store)
     root = str(options.store_path(namespace).expanduser().absolute())
     records = [_plan_record(plan, store, decisions) | {"device": device, "store": root} for plan in plans]
+    others = [other_source(entry, store) for entry in entries]
+    for record, other in zip(records, others, strict=True):
+        record["other_source"] = other and vars(other)
     if namespace.json:
         options.print_json(records[0] if len(records) == 1 else records)
         return 0
-    for plan, record in zip(plans, records, strict=True):
+    for plan, record, other in zip(plans, records, others, strict=True):
         print("\n".join(_plan_lines(plan, record)))
+        if other is not None:
+            print(f"  {other}")
     distinct = len({trial.id for plan in plans for trial in plan.pending})
     if distinct < sum(len(plan.pending) for plan in plans):
         print(f"together: {work.counted(distinct, 'trial')} pending, as these studies share some")

@@ -16,11 +16,10 @@ from typing import NoReturn
 
 from models.spec import SpecificationError, nearest
 from sweep.cli.options import WIDTH, Parser, UsageError
+from sweep.exit_codes import BAD_INPUT, INTERRUPTED
 
 # Each module has add(verbs), which declares its verbs with sweep.cli.options.verb.
 MODULES = ("listing", "launching", "watching", "outputs", "showing", "upkeep")
-BAD_INPUT = 2
-INTERRUPTED = 75
 DESCRIPTION = """\
 Hyperparameter sweeps of variational autoencoders, from a named study to a paper's tables and figures. A study is
 launched into a store; launched again, it does only what is missing. Tables, figures and reports are made from the store

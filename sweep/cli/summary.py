@@ -8,12 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from sweep.cli import work
+from sweep.exit_codes import INTERRUPTED, SOME_FAILED
 
 if TYPE_CHECKING:
     from sweep.launch import Launch, Outcome
 
-INTERRUPTED = 75
-SOME_FAILED = 3
 _WEIGHTLESS = "quantities are lacking, and the weights to measure them from are gone"
 
 

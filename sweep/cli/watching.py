@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.cli import options, work
 from sweep.cli.options import Parser, UsageError, Verbs
+from sweep.exit_codes import SOME_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,8 @@ def add(verbs: Verbs[Parser]) -> None:
         help="what is done, running, failed and missing",
         description="Says of each study how many trials are done, running, failed and missing. Failures are grouped by "
         "their reason, each with the region of the grid that they share and one trial to look at. Damaged files of the "
-        "store are named. Reads the store only, also while a launch writes into it.",
+        "store are named. Reads the store only, also while a launch writes into it. Exit codes: 3 where some trials "
+        "failed, else 0, also while trials are running or missing; 2 bad input.",
         example="sweep status digits/hvae\nsweep status digits --watch\nsweep status digits/hvae --json",
     )
     options.add_names(status)
@@ -54,13 +56,18 @@ def show_status(namespace: argparse.Namespace) -> int:
         options.print_json(records[0] if len(records) == 1 else records)
     else:
         print("\n".join(_lines(records)))
-    return 0
+    return _exit_code(records)
+
+
+def _exit_code(records: Sequence[Mapping[str, Any]]) -> int:
+    return SOME_FAILED if any(record["failed"] for record in records) else 0
 
 
 def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[str, Any]]:
     """What `status --json` prints, a record a study."""
     from sweep.cli.standing import failure_records, running_packs, standing
     from sweep.leftovers import live_launches
+    from sweep.sources import other_source
 
     alive = live_launches(store)
     packs = running_packs(store, alive)
@@ -69,6 +76,7 @@ def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[st
     for entry in entries:
         found = standing(entry.study, store, running)
         planned = {trial.id for trial in entry.study.trials()}
+        other = other_source(entry, store)
         records.append(
             {
                 "study": found.study,
@@ -81,6 +89,7 @@ def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[st
                 "failed": found.failed,
                 "missing": found.missing,
                 "to_evaluate": found.unevaluated,
+                "other_source": other and vars(other),
                 "failures": failure_records(found.failures),
                 "divergences": failure_records(found.divergences),
                 "packs": [_pack_record(pack) for pack in packs if planned.intersection(pack.get("pack", ()))],
@@ -122,6 +131,7 @@ def _lines(records: Sequence[dict[str, Any]]) -> list[str]:
 def _study_lines(record: Mapping[str, Any]) -> list[str]:
     from sweep.cli.standing import failure_lines
     from sweep.failures import FailureGroup
+    from sweep.sources import OtherSource
 
     name = record["study"] + (f" ({record['reduced']})" if record["reduced"] else "")
     lines = [f"{name}: {record['done']:,} of {work.counted(record['trials'], 'trial')} done"]
@@ -131,6 +141,8 @@ def _study_lines(record: Mapping[str, Any]) -> list[str]:
             lines += failure_lines([FailureGroup(**group) for group in record.get(groups, ())], "    ")
     if record["to_evaluate"]:
         lines.append(f"  {record['to_evaluate']:,} of the completed trials lack quantities (sweep evaluate)")
+    if record["other_source"]:
+        lines.append(f"  {OtherSource(**record['other_source'])}")
     if record["packs"]:
         lines.append("  running packs:")
         lines += [f"    {_pack_line(pack)}" for pack in record["packs"][:SHOWN_PACKS]]
@@ -165,7 +177,7 @@ def _watch(entries: Sequence[Entry], store: ResultStore) -> int:
                 print("\n".join(lines), flush=True)
             before = lines
             if not any(record["running"] or record["missing"] for record in records):
-                return 0
+                return _exit_code(records)
             time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
         if terminal:

@@ -16,14 +16,16 @@ from sweep.cli import watching
 Sweep = Callable[..., Any]
 KEYS = {
     "study", "reduced", "trials", "done", "completed", "diverged", "running", "failed", "missing", "to_evaluate",
-    "failures", "divergences", "packs", "launches", "damaged", "store",
+    "other_source", "failures", "divergences", "packs", "launches", "damaged", "store",
 }  # fmt: skip
 
 
 def status(sweep: Sweep, *arguments: object) -> Any:
     told = sweep("status", *arguments, "--json")
-    assert (told.code, told.err) == (0, "")
-    return json.loads(told.out)
+    found = json.loads(told.out)
+    failed = any(record["failed"] for record in (found if isinstance(found, list) else [found]))
+    assert (told.code, told.err) == (3 if failed else 0, "")
+    return found
 
 
 def test_failures_are_grouped_with_the_region_that_they_share(sweep: Sweep, studies: Path, half_done: Path) -> None:
@@ -44,6 +46,16 @@ def test_failures_are_grouped_with_the_region_that_they_share(sweep: Sweep, stud
         "  failed    4",
         f"    4 × error: {group['reason']}, all where objective = faulty (sweep show {group['example']})",
     ]
+
+
+@pytest.mark.parametrize(("name", "code"), [("half", 3), ("sound", 0), ("extended", 0), ("long", 0)])
+def test_the_exit_code_says_whether_trials_failed(
+    sweep: Sweep, studies: Path, half_done: Path, name: str, code: int
+) -> None:
+    """Not whether some are missing: that is no fault."""
+    assert sweep("status", f"{studies}:{name}", "--store", half_done).code == code
+    assert sweep("status", f"{studies}:{name}", "--store", half_done, "--json").code == code
+    assert sweep("status", f"{studies}:sound", f"{studies}:{name}", "--store", half_done).code == code
 
 
 def test_missing_trials_and_lacking_quantities_are_counted(sweep: Sweep, studies: Path, half_done: Path) -> None:
@@ -120,7 +132,8 @@ def test_a_torn_file_is_named_and_skipped(sweep: Sweep, studies: Path, store: Pa
 
 def test_watching_ends_when_all_is_done(sweep: Sweep, studies: Path, half_done: Path) -> None:
     told = sweep("status", f"{studies}:half", "--store", half_done, "--watch")
-    assert told.code == 0
+    assert told.code == 3
+    assert sweep("status", f"{studies}:sound", "--store", half_done, "--watch").code == 0
     assert told.out == sweep("status", f"{studies}:half", "--store", half_done).out
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
-from results.commit import new_identity
+from results.commit import new_identity, now
 from results.files import StoreError
 from results.quantity import Estimate, Quantity
 from results.store import ResultStore
@@ -26,7 +26,7 @@ from sweep.launch import Launch, Options, Outcome
 from sweep.pack import Decision, Pack
 from sweep.pack_queue import PackQueue
 from sweep.plan import plan_study
-from sweep.rows import Attempt, now, trial_row, value_rows
+from sweep.rows import Attempt, trial_row, value_rows
 from sweep.task import PackRecord, PackTask
 
 RATE, ELBO = (Quantity(name=name, unit="nats", goal="none", family="m:f") for name in ("rate", "elbo"))

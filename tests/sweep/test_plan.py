@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, FreeBitsObjective, Training
-from results.commit import new_identity
+from results.commit import new_identity, now
 from results.quantity import Estimate, Quantity
 from results.schema import FAILED, FINISHED
 from results.store import ResultStore
@@ -20,7 +20,7 @@ from studies.study import Study
 from studies.trial import Trial
 from sweep.pack import Pack, decide
 from sweep.plan import StudyPlan, count_packs, decisions_for, disk_bytes, hours, plan_study
-from sweep.rows import Attempt, now, trial_row, value_rows
+from sweep.rows import Attempt, trial_row, value_rows
 from sweep.task import PackTask, Settings
 
 RATE, ELBO = (Quantity(name=name, unit="nats", goal="none", family="m:f") for name in ("rate", "elbo"))
