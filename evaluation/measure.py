@@ -33,21 +33,43 @@ def measure(view: View, quantities: Sequence[Quantity], module: str = "") -> dic
     """The value of each quantity by name, in the order asked for; each family runs once.
 
     module: where a family written as ':function' is found, the module of a user's own study. Raises EvaluationError,
-    naming family and quantity, where a family or a value is absent, of the wrong form or not finite.
+    naming family and quantity, where a family or a value is absent, of the wrong form or not finite, and whatever a
+    family raises itself.
+    """
+    values, errors = measure_each(view, quantities, module)
+    for error in errors.values():
+        raise error
+    return values
+
+
+def measure_each(
+    view: View, quantities: Sequence[Quantity], module: str = ""
+) -> tuple[dict[str, Value], dict[str, Exception]]:
+    """(values, errors) by quantity, each in the order asked for: what can be measured, and why the rest cannot.
+
+    A family that fails has no value of any of its quantities, and does no harm to other families; see `measure`.
     """
     wanted: dict[str, list[Quantity]] = {}
     for quantity in quantities:
         wanted.setdefault(quantity.family, []).append(quantity)
     found: dict[str, Value] = {}
+    errors: dict[str, Exception] = {}
     for family, members in wanted.items():
         names = tuple(quantity.name for quantity in members)
-        values = resolve(family, module)(view, names)
+        try:
+            values = resolve(family, module)(view, names)
+        except Exception as error:  # noqa: BLE001 - a family may raise anything, and the others are to be kept
+            errors |= dict.fromkeys(names, error)
+            continue
         for quantity in members:
-            if quantity.name not in values:
-                hint = nearest(quantity.name, values)
-                raise EvaluationError(f"{family} gave no value for {quantity.name!r}; {hint}")
-            found[quantity.name] = _checked(quantity, values[quantity.name])
-    return {quantity.name: found[quantity.name] for quantity in quantities}
+            try:
+                found[quantity.name] = _value(quantity, values)
+            except Exception as error:  # noqa: BLE001 - a family may return anything, and its other values are kept
+                errors[quantity.name] = error
+    names = tuple(quantity.name for quantity in quantities)
+    return {name: found[name] for name in names if name in found}, {
+        name: errors[name] for name in names if name in errors
+    }
 
 
 def resolve(family: str, module: str = "") -> Family:
@@ -67,8 +89,12 @@ def resolve(family: str, module: str = "") -> Family:
     return cast(Family, function)
 
 
-def _checked(quantity: Quantity, value: Value) -> Value:
-    """`value` if it has the quantity's form and is finite; raises EvaluationError otherwise."""
+def _value(quantity: Quantity, values: Mapping[str, Value]) -> Value:
+    """The quantity's own, if it has its form and is finite; raises EvaluationError otherwise."""
+    if quantity.name not in values:
+        hint = nearest(quantity.name, values)
+        raise EvaluationError(f"{quantity.family} gave no value for {quantity.name!r}; {hint}")
+    value = values[quantity.name]
     where = f"{quantity.family}, {quantity.name}"
     if quantity.form == "number":
         if not isinstance(value, Estimate):
@@ -76,7 +102,7 @@ def _checked(quantity: Quantity, value: Value) -> Value:
         error = value.standard_error
         if not math.isfinite(value.value) or not (error is None or (math.isfinite(error) and error >= 0)):
             raise EvaluationError(f"{where}: {value.value} ± {error} is not a finite number with a standard error")
-        return value
+        return Estimate(float(value.value), None if error is None else float(error))
     if not isinstance(value, np.ndarray):
         raise EvaluationError(f"{where}: {quantity.form} are an array, not {type(value).__name__}")
     if quantity.form == "images" and (value.dtype != np.uint8 or value.ndim != 4):

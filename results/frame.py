@@ -16,9 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from results.evaluations import reasons
 from results.files import LocalFiles, StoreError
 from results.quantity import Quantity
-from results.schema import FINISHED
+from results.schema import EVALUATION_FAILED, FINISHED
 from results.store import ResultStore
 
 PLANNED = ("trial", "setting", "seed")
@@ -124,7 +125,8 @@ def build_frame(
 
     planned: one row a trial in study order, with the columns trial, setting, seed and the axes. Values count of the
     winning attempt, if it finished, and of the quantity's own version; of the last and the averaged weights, where both
-    were measured, the later. Raises `StoreError` for columns that are lacking or that clash.
+    were measured, the later. A completed trial of which one could not be measured has the status evaluation_failed and
+    the reason, and keeps its other values. Raises `StoreError` for columns that are lacking or that clash.
     """
     names = [quantity.name for quantity in quantities if quantity.form == "number"]
     _check_columns(planned, axes, names)
@@ -135,7 +137,13 @@ def build_frame(
     for position, column in enumerate(STORED, start=len(PLANNED)):
         trials.insert(position, column, _column(column, attempts[column]))
     finished = stored.filter(pc.is_in(stored["status"], value_set=pa.array(sorted(FINISHED))))
-    values, errors = _metrics(store, finished, quantities)
+    metrics = _metrics(store, finished, quantities)
+    if metrics["error"].null_count < len(metrics):
+        unmeasured = trials["trial"].map(reasons(store.evaluations(winners=finished), quantities))
+        failed = (trials["status"] == "completed") & unmeasured.notna()
+        trials.loc[failed, "status"] = EVALUATION_FAILED
+        trials.loc[failed, "reason"] = unmeasured[failed]
+    values, errors = _widened(metrics)
     wide = {}
     for name in names:
         wide[name] = _aligned(values, name, ids)
@@ -180,18 +188,22 @@ def _column(name: str, values: pd.Series) -> pd.Series:
     return values.astype(object).where(values.notna(), "").astype(str)
 
 
-def _metrics(
-    store: ResultStore, finished: pa.Table, quantities: Sequence[Quantity]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Values and standard errors, each with one row a trial and one column a quantity."""
-    columns = ["trial", "quantity", "version", "weights", "value", "standard_error", "evaluated"]
+def _metrics(store: ResultStore, finished: pa.Table, quantities: Sequence[Quantity]) -> pa.Table:
+    """The rows of these quantities, values and failures."""
+    columns = ["trial", "quantity", "version", "weights", "value", "standard_error", "evaluated", "error"]
     rows = store.winning("metrics", columns, winners=finished)
     wanted = pa.array([False] * len(rows), pa.bool_())
     for quantity in quantities:
         right = pc.and_(pc.equal(rows["quantity"], quantity.name), pc.equal(rows["version"], quantity.version))
         wanted = pc.or_(wanted, right)
+    return rows.filter(wanted)
+
+
+def _widened(metrics: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Values and standard errors, each with one row a trial and one column a quantity."""
+    rows = metrics.filter(pc.is_null(metrics["error"]))
     order = [("evaluated", "descending"), ("weights", "ascending")]
-    long = rows.filter(wanted).sort_by(order).to_pandas().drop_duplicates(["trial", "quantity"])
+    long = rows.sort_by(order).to_pandas().drop_duplicates(["trial", "quantity"])
     wide = long.pivot(index="trial", columns="quantity", values=["value", "standard_error"])
     if wide.empty:
         return pd.DataFrame(), pd.DataFrame()

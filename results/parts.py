@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results.files import LocalFiles, StoreError
-from results.schema import FAILED, FINISHED, FORMAT, FORMAT_KEY, KEYS, TABLE_KEY, TABLES
+from results.schema import EVALUATION_FAILED, FAILED, FINISHED, FORMAT, FORMAT_KEY, KEYS, TABLE_KEY, TABLES
 
 Row = Mapping[str, object]
 
@@ -73,9 +73,10 @@ def to_arrow(table: str, rows: Sequence[Row]) -> pa.Table:
     if "shape" in schema.names and "values" in schema.names:
         _check_shapes(table, rows)
     if table == "trials":
+        known = (FINISHED | FAILED) - {EVALUATION_FAILED}
         for status in made["status"].to_pylist():
-            if status not in FINISHED | FAILED:
-                raise StoreError(f"no status {status!r}; known: {', '.join(sorted(FINISHED | FAILED))}")
+            if status not in known:
+                raise StoreError(f"no status {status!r}; known: {', '.join(sorted(known))}")
     return made
 
 

@@ -56,7 +56,8 @@ TRIALS = _schema(
     ],
 )
 
-# One row a measured value. A re-evaluation adds rows for the same attempt; of equal keys the latest `evaluated` wins.
+# One row a measured value, or a failure to measure it. A re-evaluation adds rows for the same attempt; of equal keys
+# the latest `evaluated` wins.
 METRICS = _schema(
     "metrics",
     [
@@ -73,6 +74,8 @@ METRICS = _schema(
         ("code", pa.string()),
         ("packages", pa.string()),
         ("evaluated", _TIME),
+        ("error", pa.string()),  # why it could not be measured, normalised; the value is null then
+        ("traceback", pa.string()),
     ],
 )
 
@@ -154,4 +157,8 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 
 FINISHED = frozenset({"completed", "diverged"})
-FAILED = frozenset({"error", "crashed", "timeout", "out_of_memory"})
+# A completed trial of which a quantity could not be measured: of a frame's rows, never of the table `trials`.
+EVALUATION_FAILED = "evaluation_failed"
+FAILED = frozenset({"error", "crashed", "timeout", "out_of_memory", EVALUATION_FAILED})
+# The trials of a frame that were trained to the end, and have values of what could be measured.
+TRAINED = frozenset({"completed", EVALUATION_FAILED})

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results import compaction, liveness, pruning
+from results import compaction, evaluations, liveness, pruning
 from results.commit import PARTS_OF_ATTEMPTS, commit, new_identity, now, write_rows
 from results.files import LocalFiles, StoreError, Vanished
 from results.opening import open_files
@@ -124,17 +124,21 @@ class ResultStore:
         rows = self._scan(table, list(dict.fromkeys([*chosen, "attempt"])), trials)
         return of_attempts(rows, counted["attempt"]).select(chosen)
 
+    def evaluations(self, *, winners: pa.Table | None = None) -> pa.Table:
+        """The latest word on each quantity of each finished trial, numbers, images and codes alike.
+
+        Columns trial, key ("rate@v1") and error: why it could not be measured, null where it was. winners: as in
+        `winning`, but of finished trials alone.
+        """
+        if winners is None:
+            trials = self.trials(["attempt", "status"])
+            winners = trials.filter(pc.is_in(trials["status"], value_set=pa.array(sorted(FINISHED))))
+        return evaluations.latest(lambda table, columns: self.winning(table, columns, winners=winners))
+
     def measured(self) -> pa.Table:
         """What each finished trial has: columns trial and key ("rate@v1"), for numbers, images and codes."""
-        trials = self.trials(["attempt", "status"])
-        finished = trials.filter(pc.is_in(trials["status"], value_set=pa.array(sorted(FINISHED))))
-        found = []
-        for table, name in (("metrics", "quantity"), ("images", "name"), ("codes", "name")):
-            rows = self.winning(table, ["trial", name, "version"], winners=finished)
-            keys = pc.binary_join_element_wise(rows[name], rows["version"].cast(pa.string()), "@v")
-            found.append(pa.table({"trial": rows["trial"], "key": keys}))
-        whole = pa.concat_tables(found)
-        return whole.group_by(["trial", "key"], use_threads=False).aggregate([])
+        known = self.evaluations()
+        return known.filter(pc.is_null(known["error"])).select(["trial", "key"])
 
     # Reading one trial
 

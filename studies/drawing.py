@@ -7,12 +7,13 @@ import plotly.graph_objects as go
 
 from results.figures import Figure
 from results.frame import Frame
+from results.schema import TRAINED
 from results.style import empty
 
 
 def drawable(frame: Frame, *needed: str) -> pd.DataFrame:
-    """The completed trials that have a value of every `needed` column."""
-    rows = frame.trials[frame.trials["status"] == "completed"]
+    """The trained trials that have a value of every `needed` column, whatever else of them could not be measured."""
+    rows = frame.trials[frame.trials["status"].isin(TRAINED)]
     for name in needed:
         rows = rows[rows[name].notna()] if name in rows else rows[:0]
     return rows

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evaluation.errors import EvaluationError
-from evaluation.measure import measure
+from evaluation.measure import measure, measure_each
 from results.quantity import Estimate, Quantity
 
 MODULE = "a_users_study"
@@ -68,6 +68,29 @@ def test_refused_values_name_family_and_quantity(family, values, form, message):
         measure(None, [quantity("rate_z2", form=form)], MODULE)
     assert ":family" in str(caught.value)
     assert "rate_z2" in str(caught.value)
+
+
+def test_what_fails_does_no_harm_to_the_rest(family, monkeypatch):
+    family({"a": Estimate(1.0), "b": Estimate(float("nan")), "c": 3.0, "e": Estimate("many")})
+
+    def raising(view, names):
+        raise ArithmeticError("no probe")
+
+    monkeypatch.setattr(sys.modules[MODULE], "raising", raising, raising=False)
+    monkeypatch.setattr(sys.modules[MODULE], "nothing", lambda view, names: None, raising=False)
+    asked = [
+        *(quantity("x", ":raising"), quantity("b"), quantity("a"), quantity("n", ":nothing")),
+        *(quantity("c"), quantity("y", ":raising"), quantity("d"), quantity("e"), quantity("f", ":absent")),
+    ]
+    values, errors = measure_each(None, asked, MODULE)
+    assert values == {"a": Estimate(1.0)}
+    assert list(errors) == ["x", "b", "n", "c", "y", "d", "e", "f"]
+    assert errors["x"] is errors["y"]
+    assert str(errors["x"]) == "no probe"
+    for name, told in {"b": "b: nan", "c": "not float", "d": "no value for 'd'", "f": "no function 'absent'"}.items():
+        assert told in str(errors[name])
+    with pytest.raises(ArithmeticError, match="no probe"):
+        measure(None, asked, MODULE)
 
 
 def test_pictures_and_codes_pass(family):

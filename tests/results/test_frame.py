@@ -126,6 +126,34 @@ def test_the_later_of_last_and_averaged_weights_counts(store: ResultStore, attem
     assert build(store, plan("t")).trials["rate"].tolist() == [2.0]
 
 
+def test_a_trial_of_which_something_could_not_be_measured_says_so_and_keeps_the_rest(
+    store: ResultStore, attempt: Row, metric: Row, moment: Any
+) -> None:
+    def failure(trial: str, name: str, error: str, at: float = 5, **more: Any) -> dict[str, Any]:
+        return metric(trial, f"a-{trial}", name, None, at, error=error, **more)
+
+    trials = [attempt(name, f"a-{name}") for name in ("number", "picture", "old", "other", "mended")]
+    values = [metric(row["trial"], row["attempt"], "accuracy_knn@z2", 0.5) for row in trials]
+    values += [metric(name, f"a-{name}", "rate", 9.0, 3, version=2) for name in ("old", "other", "picture")]
+    failures = [
+        failure("number", "rate", "ValueError: none", version=2),
+        failure("number", "samples", "ValueError: none"),
+        failure("picture", "samples", "OSError: torn"),
+        failure("old", "rate", "of an older version", version=1),
+        failure("other", "unasked", "of another study"),
+        failure("mended", "rate", "then", 3, version=2),
+    ]
+    store.commit({"trials": trials, "metrics": values + failures})
+    store.append("metrics", [metric("mended", "a-mended", "rate", 8.0, 4, version=2)])
+    frame = build(store, plan("number", "picture", "old", "other", "mended"))
+    rows = frame.trials
+    assert rows["status"].tolist() == ["evaluation_failed"] * 2 + ["completed"] * 3
+    assert rows["reason"].tolist() == ["ValueError: none", "OSError: torn", "", "", ""]
+    np.testing.assert_array_equal(rows["rate"], [np.nan, 9, 9, 9, 8])
+    assert rows["accuracy_knn@z2"].tolist() == [0.5] * 5
+    assert str(frame.coverage) == "3/5 trials (2 failed)"
+
+
 def test_a_subset_says_that_it_is_one(filled: ResultStore) -> None:
     frame = build(filled, plan("m", "e", "c", "d"), reduced="@small")
     chosen = frame.subset(frame.trials[BETA] > 0.25, "objective.beta[0]>0.25")

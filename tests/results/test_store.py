@@ -139,6 +139,48 @@ def test_a_later_evaluation_replaces_a_value_and_a_new_version_stands_beside_it(
     assert values == {1: 2.0, 2: 4.0}
 
 
+def test_the_latest_word_on_a_quantity_is_a_value_or_a_failure(
+    store: ResultStore, attempt: Row, metric: Row, moment: Any
+) -> None:
+    """Number, picture: failed before and after it was measured; only versions and finished attempts that count."""
+
+    def failure(trial: str, name: str, at: float, **more: Any) -> dict[str, Any]:
+        return metric(trial, f"a-{trial}", name, None, at, error="ValueError: none", traceback="in full", **more)
+
+    def picture(trial: str, at: float) -> dict[str, Any]:
+        plain = {"trial": trial, "attempt": f"a-{trial}", "name": "samples", "version": 1, "shape": [1, 1, 1, 1]}
+        return plain | {"levels": 16, "values": [7], "evaluated": moment(at)}
+
+    trials = [attempt("before", "a-before"), attempt("after", "a-after"), attempt("bad", "a-bad", status="error")]
+    store.commit({"trials": trials, "metrics": [failure("bad", "rate", 9)]})
+    store.append("metrics", [failure("before", "rate", 1), failure("before", "samples", 1)])
+    store.append("metrics", [metric("before", "a-before", "rate", 2.0, 2), metric("after", "a-after", "rate", 3.0, 1)])
+    store.append("images", [picture("before", 2), picture("after", 1)])
+    store.append("metrics", [failure("after", "rate", 2), failure("after", "samples", 2)])
+    store.append("metrics", [failure("after", "rate", 2, version=2), metric("after", "a-after", "psnr", 1.0)])
+    told = {(row["trial"], row["key"]): row["error"] for row in store.evaluations().to_pylist()}
+    failed = {("after", key) for key in ("rate@v1", "rate@v2", "samples@v1")}
+    sound = {("before", "rate@v1"), ("before", "samples@v1"), ("after", "psnr@v1")}
+    assert told == dict.fromkeys(failed, "ValueError: none") | dict.fromkeys(sound)
+    assert {(row["trial"], row["key"]) for row in store.measured().to_pylist()} == sound
+    before = store.evaluations().sort_by([("trial", "ascending"), ("key", "ascending")])
+    assert "metrics" in store.compact(minimum=2).merged
+    assert store.evaluations().sort_by([("trial", "ascending"), ("key", "ascending")]).equals(before)
+
+
+def test_metrics_of_the_time_before_failures_were_stored_are_values(
+    store: ResultStore, attempt: Row, metric: Row
+) -> None:
+    store.commit({"trials": [attempt("t", "a")], "metrics": [metric("t", "a", "rate", 2.0)]})
+    (part,) = (store.root / "metrics").iterdir()
+    older = pq.read_table(part).drop_columns(["error", "traceback"])
+    assert older.schema.metadata[schema.FORMAT_KEY] == b"1"
+    pq.write_table(older, part)
+    assert store.evaluations().to_pylist() == [{"trial": "t", "key": "rate@v1", "error": None}]
+    assert store.scan("metrics", ["value", "error"]).to_pylist() == [{"value": 2.0, "error": None}]
+    assert store.damaged == {}
+
+
 def test_the_first_decision_holds(store: ResultStore, moment: Any) -> None:
     plain = {"shape": "s", "path": "fused", "threads": 1, "source": "rule"}
     assert store.decision("s", "cpu") is None
@@ -173,6 +215,7 @@ def test_launches_are_appended(store: ResultStore, moment: Any) -> None:
         ({"finished": datetime.datetime(2026, 1, 1)}, "needs a time with its zone"),
         ({"finished": None}, "every row of trials needs a value of 'finished'"),
         ({"status": "done"}, "no status 'done'; known: completed, crashed"),
+        ({"status": "evaluation_failed"}, "no status 'evaluation_failed'; known: completed, crashed"),
         ({"width": 2**40}, "trials.width holds int32"),
     ],
 )
