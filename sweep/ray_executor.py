@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import json
 import logging
 import os
 import queue as queues
-import secrets
 import shutil
-import signal
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,9 +21,18 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sweep.executor import ExecutorError
-from sweep.failures import normalise
 from sweep.pack import Decision
-from sweep.pack_queue import DIED, PackQueue
+from sweep.pack_queue import PackQueue
+from sweep.ray_environment import (
+    ENVIRONMENT,
+    THREADS,
+    check_listening,
+    embedded_variables,
+    environment,
+    one_line,
+    own_signals,
+    reason_of_death,
+)
 from sweep.scratch import Scratch
 from sweep.task import PackRecord, PackTask
 
@@ -36,23 +41,6 @@ if TYPE_CHECKING:
     from ray.tune.search import Searcher
 
 RUNNING_PER_STAGED = 4  # one pack waits, its worker ready, for so many that run
-ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths in a user's own file stay what they are
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else `uv run` has Ray send the working tree about
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # snapshots grow with the trials, and nobody reads them
-}
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-CONNECT_SECONDS = 5.0
-DEATHS = {  # words in what Ray says of a dead worker -> what a row says
-    "low on memory": "the node ran short of memory",
-    "exit code": "it exited",
-    "connection error code 2": "by a signal, a fault in native code or an exit",
-}
-HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 
 
 class RayExecutor:
@@ -74,7 +62,7 @@ class RayExecutor:
 
     def __enter__(self) -> RayExecutor:
         with contextlib.ExitStack() as undo:
-            undo.enter_context(_environment(ENVIRONMENT if self.address else ENVIRONMENT | _embedded()))
+            undo.enter_context(environment(ENVIRONMENT if self.address else ENVIRONMENT | embedded_variables()))
             try:
                 import ray
             except ModuleNotFoundError as error:
@@ -87,7 +75,7 @@ class RayExecutor:
                     self._scratch = Scratch()
                     undo.callback(self._scratch.remove)
                 undo.callback(ray.shutdown)
-                with _own_signals():
+                with own_signals():
                     if self._scratch is not None:
                         self._start(self._scratch)
                     else:
@@ -102,7 +90,9 @@ class RayExecutor:
 
     def _start(self, scratch: Scratch) -> None:
         import ray
+        from ray._raylet import Config  # type: ignore[attr-defined]
 
+        Config.initialize("")  # a Ray that was imported before us has read its environment already
         try:
             ray.init(
                 address="local",
@@ -113,7 +103,7 @@ class RayExecutor:
                 _temp_dir=str(scratch.path),
             )
         except (RuntimeError, OSError, ValueError) as error:
-            raise ExecutorError(f"Ray did not start: {_line(error)}") from error
+            raise ExecutorError(f"Ray did not start: {one_line(error)}") from error
         scratch.owns(psutil.Process().children(recursive=True))
 
     def _connect(self, address: str) -> None:
@@ -129,7 +119,7 @@ class RayExecutor:
                 runtime_env={"env_vars": {"RAY_CHDIR_TO_TRIAL_DIR": "0"}},
             )
         except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            raise ExecutorError(f"no Ray to be used at {address}: {_line(error)}") from error
+            raise ExecutorError(f"no Ray to be used at {address}: {one_line(error)}") from error
 
     def run(self, queue: PackQueue) -> Iterator[PackRecord]:
         """See `Executor.run`. Tune's loop has a thread of its own, so that signals reach the launch in the main one."""
@@ -214,7 +204,7 @@ class RayExecutor:
         try:
             decision: Decision = ray.get(remote.remote(task))
         except ray.exceptions.WorkerCrashedError as error:
-            raise ExecutorError(f"the worker died while it was measuring: {_line(error)}") from error
+            raise ExecutorError(f"the worker died while it was measuring: {one_line(error)}") from error
         return decision
 
 
@@ -329,91 +319,18 @@ def _callback(feed: _Feed) -> Callback:
     return Told()
 
 
-def reason_of_death(error_file: str | None) -> str:
-    """One line from Ray's words, which blame the same three causes whatever happened."""
-    text = ""
-    if error_file is not None:
-        with contextlib.suppress(OSError):
-            text = Path(error_file).read_text(errors="replace")
-    for words, meaning in DEATHS.items():
-        if words in text:
-            return f"{DIED}: {meaning}"
-    last = text.strip().rpartition("\n")[2]
-    return normalise(f"{DIED}: {last}") if last else DIED
-
-
-def check_listening(address: str) -> None:
-    """Raises ExecutorError within seconds where no Ray can be at 'host:port'; Ray itself tries for minutes."""
-    host, colon, port = address.rpartition(":")
-    if "://" in address or not colon or not host or not port.isdecimal():
-        raise ExecutorError(
-            f"--address is host:port of a Ray cluster's head (6379 by default) or auto, not {address!r}"
-        )
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS) as connection:
-            if os.environ.get("RAY_USE_TLS", "0") == "1":
-                return
-            connection.settimeout(CONNECT_SECONDS)
-            connection.sendall(HTTP2_HELLO)
-            answer = connection.recv(9)
-    except (OSError, OverflowError) as error:
-        why = error.strerror if isinstance(error, OSError) else None
-        raise ExecutorError(f"no Ray listens at {address}: {why or _line(error)}") from None
-    if len(answer) < 4 or answer[3:4] != b"\x04":  # a gRPC server, as Ray's is, answers with its HTTP/2 settings
-        raise ExecutorError(f"what listens at {address} is no Ray; the port of a head is 6379 by default")
-
-
-@functools.cache
-def _embedded() -> dict[str, str]:
-    """A Ray of our own listens on the loopback interface alone, and to those alone who know the token."""
-    if "RAY_AUTH_MODE" in os.environ:
-        return {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    return {
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # by this, Ray takes the loopback address for the node's
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    }
-
-
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """These environment variables, and afterwards what was there before: Ray leaves some of its own."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update(before)
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Ray's log, which tells of every dead worker at length, does not go to the terminal."""
+    """Keeps Ray, which tells of every dead worker at length, from writing to the terminal: rows say what happened."""
+    import ray._private.worker as connection
+
     logger = logging.getLogger("ray")
-    before = logger.level
+    level, listen = logger.level, connection.listen_error_messages
     logger.setLevel(logging.CRITICAL)
+    # The thread that prints the raylet's messages to stdout; there is no setting that keeps it from that.
+    connection.listen_error_messages = lambda worker, threads_stopped: None
     try:
         yield
     finally:
-        logger.setLevel(before)
-
-
-@contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keeps our handler of SIGTERM, in whose place Ray puts its own when it starts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    except SystemExit:  # what Ray's own handler makes of a SIGTERM while it starts
-        raise KeyboardInterrupt from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+        logger.setLevel(level)
+        connection.listen_error_messages = listen

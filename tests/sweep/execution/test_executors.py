@@ -87,7 +87,7 @@ def test_a_signal_stops_cleanly_and_the_next_launch_ends_it(
     outcome_of: Callable[..., Any],
     executor: Executor,
 ) -> None:
-    entry = toy.study(toy.trials(*(number / 2 for number in range(1, 9)), steps=96, pause=0.01))
+    entry = toy.study(toy.trials(1, 2, 3, 4, 5, 6, steps=48, pause=0.005))
 
     def interrupt_after_a_commit() -> None:
         while not any((store.root / "trials").glob("*.parquet")):
@@ -102,13 +102,13 @@ def test_a_signal_stops_cleanly_and_the_next_launch_ends_it(
     assert signal.getsignal(signal.SIGTERM) is before
     assert (outcome.interrupted, outcome.exit_code) == (True, 75)
     done = set(store.trials(["trial"])["trial"].to_pylist())
-    assert 1 <= len(done) < 8
+    assert 1 <= len(done) < 6
     assert outcome.statuses == {"completed": len(done)}
     assert (store.inflight(), store.beating()) == ({}, {})
     assert not list((store.root / "stops").glob("*.json"))
     assert launch(store, entry, executor=executor, width=1).exit_code == 0
     assert store.checkpoints() == []
-    assert store.scan("trials").num_rows == 8
+    assert store.scan("trials").num_rows == 6
     assert launch(another_store, entry, width=1).exit_code == 0
     assert outcome_of(store) == outcome_of(another_store)
 
