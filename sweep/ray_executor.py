@@ -11,7 +11,6 @@ import dataclasses
 import json
 import logging
 import os
-import queue as queues
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sweep.executor import ExecutorError
+from sweep.feed import Feed
 from sweep.pack import Decision
 from sweep.pack_queue import PackQueue
 from sweep.ray_environment import (
@@ -126,7 +126,7 @@ class RayExecutor:
         first = queue.take()
         if first is None:
             return
-        feed = _Feed(queue, first)
+        feed = Feed(queue, first)
         thread = threading.Thread(target=self._fit, args=(feed, first), daemon=True)
         thread.start()
         finished = False
@@ -141,7 +141,7 @@ class RayExecutor:
         if feed.error is not None:
             raise feed.error
 
-    def _fit(self, feed: _Feed, first: PackTask) -> None:
+    def _fit(self, feed: Feed, first: PackTask) -> None:
         try:
             with self._storage(first) as storage:
                 self._tune(feed, first, storage)
@@ -151,7 +151,7 @@ class RayExecutor:
             feed.error = feed.error or error
         feed.records.put(None)
 
-    def _tune(self, feed: _Feed, first: PackTask, storage: Path) -> None:
+    def _tune(self, feed: Feed, first: PackTask, storage: Path) -> None:
         from ray import tune
 
         resources = {"cpu": 1.0}
@@ -240,45 +240,7 @@ def prepare_environment(task: PackTask) -> None:
     os.environ.update(dict.fromkeys(THREADS, str(task.decision.threads)))
 
 
-class _Feed:
-    """The driver's side of a run: packs go out to Tune, records and deaths come back from it, in Tune's thread."""
-
-    def __init__(self, queue: PackQueue, first: PackTask) -> None:
-        self.queue = queue
-        self.records: queues.SimpleQueue[PackRecord | None] = queues.SimpleQueue()
-        self.error: BaseException | None = None
-        self._first: PackTask | None = first
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles what it is given, for a restoration that never happens."""
-        return {}
-
-    def next(self) -> PackTask | None:
-        task, self._first = self._first or self.queue.take(), None
-        return task
-
-    def completed(self, pack: str, result: Mapping[str, Any]) -> None:
-        if "record" not in result:
-            self.died(pack, "its worker reported nothing")
-            return
-        record = PackRecord(**json.loads(result["record"]))
-        self.queue.done(record)
-        self.records.put(record)
-
-    def died(self, pack: str, why: str) -> None:
-        self.queue.died(pack, why)
-
-    @contextlib.contextmanager
-    def guarded(self) -> Iterator[None]:
-        """An error of ours ends the run instead of being taken, by Tune, for one of a trial."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - raised again where the records are read
-            self.error = self.error or error
-            self.queue.stop()
-
-
-def _searcher(feed: _Feed) -> Searcher:
+def _searcher(feed: Feed) -> Searcher:
     """Hands the waiting packs to Tune, one at a time, when there is room: a study is never enumerated for it."""
     from ray.tune.search import Searcher
 
@@ -303,7 +265,7 @@ def _searcher(feed: _Feed) -> Searcher:
     return Packs()
 
 
-def _callback(feed: _Feed) -> Callback:
+def _callback(feed: Feed) -> Callback:
     from ray.tune import Callback
     from ray.tune.experiment import Trial
 
