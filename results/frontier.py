@@ -48,38 +48,6 @@ def pareto(frame: pd.DataFrame, minimise: Sequence[str] = (), maximise: Sequence
     return pd.Series(on_frontier, index=frame.index, name="pareto")
 
 
-def membership(
-    frame: pd.DataFrame,
-    group: str,
-    minimise: Sequence[str] = (),
-    maximise: Sequence[str] = (),
-    resamples: int = 1000,
-    seed: int = 0,
-) -> pd.Series[float]:
-    """Bootstrap probability that each group's mean is on the Pareto frontier of the groups' means.
-
-    Every resample draws each group's rows with replacement, as many as it has, all columns of a row together, and
-    finds the frontier of the means; rows with a NaN in a named column are left out, and a group without any other row
-    gets NaN. A group of one row has no spread to resample, so its share says nothing about its own seed noise.
-    """
-    names = [*minimise, *maximise]
-    complete = frame.dropna(subset=names)
-    generator = np.random.default_rng(seed)
-    groups = list(frame[group].unique())
-    members = {name: rows[names].to_numpy(np.float64) for name, rows in complete.groupby(group, sort=False)}
-    means = np.full((resamples, len(groups), len(names)), np.nan)
-    for position, name in enumerate(groups):
-        if name in members:
-            rows = members[name]
-            drawn = generator.integers(len(rows), size=(resamples, len(rows)))
-            means[:, position] = rows[drawn].mean(axis=1)
-    share = np.zeros(len(groups))
-    for resample in means:
-        share += pareto(pd.DataFrame(resample, columns=names), minimise, maximise).to_numpy(np.float64) / resamples
-    share[[name not in members for name in groups]] = np.nan
-    return pd.Series(share, index=pd.Index(groups, name=group), name="membership")
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hull:
     """A chain of convex-hull vertices, in order along the hull from its left end.

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from results.quantity import Quantity
 
-CLASSIFIERS = {
-    "logistic": "logistic-regression",
-    "svm_linear": "linear-SVM",
-    "svm_rbf": "RBF-SVM",
-    "knn": "5-NN",
-}
+CLASSIFIERS = {"logistic": "logistic regression", "svm_linear": "linear SVM", "svm_rbf": "RBF SVM", "knn": "5-NN"}
 
 
 def information(groups: tuple[str, ...]) -> tuple[Quantity, ...]:
@@ -35,7 +30,7 @@ def probes(groups: tuple[str, ...]) -> tuple[Quantity, ...]:
             unit="fraction",
             goal="maximise",
             family="evaluation.probes:probes",
-            label=f"{title} accuracy on {group}",
+            label=f"{title.replace(' ', '-')} accuracy on {group}",
         )
         for group in groups
         for classifier, title in CLASSIFIERS.items()
@@ -61,8 +56,6 @@ PSNR = Quantity(
     label="PSNR",
 )
 """Of mode reconstructions, from the mean squared error over the whole test set."""
-
-MUTUAL_INFORMATION = mutual_information("z2")
 
 PICTURES = tuple(
     Quantity(name=name, unit="pixels", goal="none", family="evaluation.samples:samples", label=label, form="images")

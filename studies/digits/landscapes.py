@@ -14,7 +14,8 @@ from results.figures import Figure
 from results.frame import Frame
 from results.panels import Panels
 from results.style import ABSENT, BETA_VAE_LINE, DIVERGING, GRID, INK, MUTED, SEQUENTIAL, VAE, house
-from studies.digits.marks import BETA1, BETA2, RATE1, RATE2, WHO, beta_vaes, goal, is_vae, who
+from studies.digits.marks import RATE1, RATE2, WHO, beta_vaes, goal, is_vae, who
+from studies.digits.paper import BETA1, BETA2
 from studies.drawing import drawable, measured, present
 
 TASKS = {

@@ -12,8 +12,8 @@ from results.frame import Frame
 from results.frontier import Hull, convex_hull
 from results.quantity import Goal
 from results.style import BETA_VAE, BETA_VAE_LINE, GUIDE_LINE, HULL, VAE
+from studies.digits.paper import BETA1, BETA2
 
-BETA2, BETA1 = "objective.beta[1]", "objective.beta[0]"
 RATE2, RATE1, RATE = "rate_z2", "rate_z1", "rate"
 WHO = "β₂ = %{customdata[0]:.3g}, β₁ = %{customdata[1]:.3g}<br>trial %{customdata[2]}<extra></extra>"
 

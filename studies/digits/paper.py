@@ -30,6 +30,7 @@ from studies.trial import Trial
 TRAINING = Training(steps=1000, batch_size=32, optimiser=Adam(learning_rate=3e-3))
 SMALL_STEPS = 200
 WIDTH = 48  # of every hidden layer of the hierarchy: 441 of them train in minutes on two cores
+BETA2, BETA1 = "objective.beta[1]", "objective.beta[0]"  # objective.beta is bottom-up: (β1, β2)
 WEIGHTS = logspace(0.1, 10, 21)
 SMALL_WEIGHTS = tuple(WEIGHTS[position] for position in (0, 5, 10, 20))  # keeps β = 1 and both ends
 RATE = 30.0  # nats: the floor of free bits and the target rate, between those of β = 1 (20) and of β = 0.1 (48)
@@ -67,7 +68,7 @@ HVAE = Study(
         objective=BetaObjective(beta=(1.0, 1.0)),
         training=TRAINING,
     ),
-    axes=product(axis("objective.beta[1]", WEIGHTS), axis("objective.beta[0]", WEIGHTS)),
+    axes=product(axis(BETA2, WEIGHTS), axis(BETA1, WEIGHTS)),
     seeds=1,
     quantities=(
         *quantities.information(("z1", "z2")),
@@ -79,7 +80,7 @@ HVAE = Study(
     reduction=Reduction(
         note=f"{len(SMALL_WEIGHTS)} × {len(SMALL_WEIGHTS)} of {len(WEIGHTS)} × {len(WEIGHTS)} layer weights, "
         f"{SMALL_STEPS} of {TRAINING.steps} steps",
-        axes=product(axis("objective.beta[1]", SMALL_WEIGHTS), axis("objective.beta[0]", SMALL_WEIGHTS)),
+        axes=product(axis(BETA2, SMALL_WEIGHTS), axis(BETA1, SMALL_WEIGHTS)),
         assign={"training.steps": SMALL_STEPS},
     ),
 )

@@ -13,7 +13,8 @@ import plotly.graph_objects as go
 from results.figures import Figure
 from results.frame import Frame
 from results.style import house, notice
-from studies.digits.marks import BETA1, BETA2, RATE1, RATE2, best, is_vae
+from studies.digits.marks import RATE1, RATE2, best, is_vae
+from studies.digits.paper import BETA1, BETA2
 from studies.drawing import drawable, measured, present
 
 LEVELS = 16

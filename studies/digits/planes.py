@@ -13,6 +13,7 @@ from results.frame import Frame
 from results.information_bound import fano_accuracy
 from results.panels import Panels, panels
 from results.style import BOUND_LINE, HULL_LINE, SEQUENTIAL, tick_step
+from studies import quantities
 from studies.digits.marks import RATE, RATE1, RATE2, WHO, baselines, diamonds, equal_totals, optima, who
 from studies.drawing import drawable, measured, present
 
@@ -30,7 +31,7 @@ class Panel:
     column: int
 
 
-_CLASSIFIERS = {"logistic": "logistic regr.", "svm_linear": "linear SVM", "svm_rbf": "RBF SVM", "knn": "5-NN"}
+_CLASSIFIERS = {**quantities.CLASSIFIERS, "logistic": "logistic regr."}  # as wide as a panel
 _ACCURACIES = tuple(
     Panel(f"accuracy_{classifier}@{latent}", f"{title} accuracy, {shown}", row, column)
     for row, latent, shown in ((2, "z2", "z₂"), (3, "z1", "z₁"))

@@ -14,19 +14,16 @@ from results.quantity import Goal
 from results.selection import SelectionRule
 from results.significance import Correction, compare, describe_test
 from results.table import Cell, Heading, Table, coverage, describe_status, summarise
+from studies import quantities
+from studies.digits.paper import BETA1, BETA2
 
 HIERARCHY = "digits/hvae"
 OBJECTIVES = "digits/objectives"
 
-BETA_2, BETA_1 = "objective.beta[1]", "objective.beta[0]"  # objective.beta is bottom-up: (β1, β2)
-
-CLASSIFIERS = (
-    Heading(name="logistic", label="logistic regression"),
-    Heading(name="svm_linear", label="linear SVM"),
-    Heading(name="svm_rbf", label="RBF SVM"),
-    Heading(name="knn", label="5-nearest neighbours"),
+CLASSIFIERS = tuple(
+    Heading(name=name, label=label) for name, label in {**quantities.CLASSIFIERS, "knn": "5-nearest neighbours"}.items()
 )
-_SHORT = {"logistic": "logistic", "svm_linear": "linear SVM", "svm_rbf": "RBF SVM", "knn": "5-NN"}
+_SHORT = {**quantities.CLASSIFIERS, "logistic": "logistic"}
 _ACCURACY_DIGITS = 3
 _DIGITS = {"fraction": _ACCURACY_DIGITS, "nats": 2, "dB": 2, "": 3}
 
@@ -74,7 +71,7 @@ def optima(frames: Mapping[str, Frame]) -> Table:
         Heading(name="accuracy_svm_rbf@z2", label="RBF SVM on z₂", unit="fraction", goal="maximise"),
     )
     trials = _with_negative_elbo(frame.trials)
-    vae = trials[np.isclose(trials[BETA_2], 1.0) & np.isclose(trials[BETA_1], 1.0)]
+    vae = trials[np.isclose(trials[BETA2], 1.0) & np.isclose(trials[BETA1], 1.0)]
     chosen = {
         Heading(name="vae", label="VAE (β₂ = β₁ = 1)"): vae,
         Heading(name="best_psnr", label="best PSNR"): _best_setting(frame, trials, "psnr"),
@@ -82,7 +79,7 @@ def optima(frames: Mapping[str, Frame]) -> Table:
             frame, trials, "accuracy_svm_rbf@z2"
         ),
     }
-    axes = {"beta2": BETA_2, "beta1": BETA_1}
+    axes = {"beta2": BETA2, "beta1": BETA1}
     cells = {
         (row.name, column.name): _axis(rows, axes[column.name])
         if column.name in axes
@@ -174,7 +171,7 @@ def _best(frame: Frame, quantity: str, digits: int) -> Cell:
     if selection.id is None:
         return Cell(planned=len(frame.trials), digits=digits, note=selection.reason)
     rows = frame.trials[frame.trials["setting"] == selection.id]
-    note = f"at (β₂, β₁) = ({rows[BETA_2].iloc[0]:.3g}, {rows[BETA_1].iloc[0]:.3g})"
+    note = f"at (β₂, β₁) = ({rows[BETA2].iloc[0]:.3g}, {rows[BETA1].iloc[0]:.3g})"
     if selection.measured < selection.considered:
         note += f", the best of the {selection.measured} settings measured of {selection.considered}"
     return replace(summarise(rows, quantity, digits=digits), note=note)

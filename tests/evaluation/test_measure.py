@@ -127,7 +127,7 @@ def test_all_quantities_of_the_digits_are_measured(linear):
         *quantities.information(groups),
         quantities.PSNR,
         *quantities.probes(groups),
-        quantities.MUTUAL_INFORMATION,
+        quantities.mutual_information("z2"),
         *quantities.PICTURES,
     ]
     pack = PackView(linear.network(), linear.weights(1), linear.data(150), key(0)[None], torch.float64)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull, QhullError
 
-from results.frontier import convex_hull, membership, pareto
+from results.frontier import convex_hull, pareto
 
 
 def dominance(costs: np.ndarray) -> list[bool]:
@@ -66,22 +66,6 @@ def test_pareto_of_twenty_thousand_rows_is_quick(columns: int) -> None:
     start = time.perf_counter()
     assert 0 < pareto(frame, minimise=list(frame.columns)).sum() < 1000
     assert time.perf_counter() - start < 5
-
-
-def test_membership_of_replicated_settings() -> None:
-    frame = pd.DataFrame(
-        {
-            "setting": ["good"] * 3 + ["bad"] * 3 + ["even"] * 2 + ["none"],
-            "rate": [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 0.9, 1.3, np.nan],
-            "distortion": [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 1.1, 1.1, 1.0],
-        }
-    )
-    shares = membership(frame, "setting", minimise=["rate", "distortion"], resamples=400)
-    assert shares["good"] == pytest.approx(1)
-    assert shares["bad"] == 0
-    # 'even' beats 'good' in rate only where both draws are its first row.
-    assert shares["even"] == pytest.approx(1 / 4, abs=4 * np.sqrt(3 / 16 / 400))
-    assert np.isnan(shares["none"])
 
 
 def supported(points: np.ndarray, sign: float) -> set[tuple[float, float]]:

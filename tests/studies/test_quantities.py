@@ -18,7 +18,7 @@ def test_names_of_the_digits_studies():
         for classifier in ("logistic", "svm_linear", "svm_rbf", "knn")
     ]
     assert quantities.probes(("z2",))[2].title == "RBF-SVM accuracy on z2"
-    assert quantities.MUTUAL_INFORMATION.name == "mutual_information@z2"
+    assert quantities.mutual_information("z2").name == "mutual_information@z2"
     assert [each.name for each in quantities.PICTURES] == ["originals", "reconstructions", "samples"]
 
 

@@ -14,8 +14,8 @@ from scipy import stats
 
 from results.frame import Frame
 from results.quantity import Quantity
-from studies.digits.paper import HVAE, OBJECTIVES, PAPER
-from studies.digits.tables import BETA_1, BETA_2, CLASSIFIERS, best_accuracy, objectives, optima
+from studies.digits.paper import BETA1, BETA2, HVAE, OBJECTIVES, PAPER
+from studies.digits.tables import CLASSIFIERS, best_accuracy, objectives, optima
 
 WEIGHTS = (0.1, 1.0, 10.0)
 LABELS = ("β = 1", "β = 0.1", "KL annealing", "free bits", "target rate")
@@ -32,7 +32,7 @@ def grid(**values: dict[tuple[float, float], float]) -> Frame:
         for bottom in WEIGHTS:
             name = f"{top:g}-{bottom:g}"
             row = {"trial": f"t{name}", "setting": f"s{name}", "seed": 0, "status": "completed"}
-            row |= {BETA_2: top, BETA_1: bottom}
+            row |= {BETA2: top, BETA1: bottom}
             for quantity in numbers(HVAE.quantities):
                 key = quantity.replace("@", "_")
                 row[quantity] = values[key].get((top, bottom), 0.1) if key in values else 0.5
@@ -135,7 +135,7 @@ def test_optima() -> None:
     assert [table.cell("best_accuracy", beta).mean for beta in ("beta2", "beta1")] == [0.1, 10]
     assert table.cell("best_accuracy", "accuracy_svm_rbf@z2").trials == ("t0.1-10",)
     assert table.coverage == (9, 9)
-    elsewhere = frame.subset((frame.trials[BETA_2] > 1).to_numpy(), "objective.beta[1]>1")
+    elsewhere = frame.subset((frame.trials[BETA2] > 1).to_numpy(), "objective.beta[1]>1")
     table = optima({HVAE.name: elsewhere})
     assert table.cell("vae", "psnr").missing  # β2 = β1 = 1 is not among these
     assert "Reduced study (objective.beta[1]>1): not comparable" in table.legend
