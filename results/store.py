@@ -209,10 +209,6 @@ class ResultStore:
             held.setdefault((row["shape"], row["device"]), row)
         return held
 
-    def decision(self, shape: str, device: str) -> dict[str, Any] | None:
-        """The decision that holds for a shape on a kind of device, or None."""
-        return self.decisions().get((shape, device))
-
     # Work under way
 
     def save_checkpoint(self, pack: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:

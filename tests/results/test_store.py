@@ -183,11 +183,11 @@ def test_metrics_of_the_time_before_failures_were_stored_are_values(
 
 def test_the_first_decision_holds(store: ResultStore, moment: Any) -> None:
     plain = {"shape": "s", "path": "fused", "threads": 1, "source": "rule"}
-    assert store.decision("s", "cpu") is None
+    assert store.decisions().get(("s", "cpu")) is None
     store.decide([plain | {"device": "cpu", "width": 8, "decided": moment(5)}])
     store.decide([plain | {"device": "cpu", "width": 4, "decided": moment(2)}])
     store.decide([plain | {"device": "cuda", "width": 64, "decided": moment(9)}])
-    held = store.decision("s", "cpu")
+    held = store.decisions().get(("s", "cpu"))
     assert held is not None
     assert held["width"] == 4
     assert {key: row["width"] for key, row in store.decisions().items()} == {("s", "cpu"): 4, ("s", "cuda"): 64}

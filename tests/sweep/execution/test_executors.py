@@ -129,8 +129,7 @@ def test_calibration_gives_a_decision_that_is_stored_and_used(
     trials = toy.trials(*range(1, 5))
     outcome = launch(store, toy.study(trials), executor=executor, calibrate=True)
     assert outcome.exit_code == 0
-    decision = store.decision(trials[0].shape, "cpu")
-    assert decision is not None
+    decision = store.decisions()[trials[0].shape, "cpu"]
     assert decision["source"] == "calibrated"
     rows = store.trials(["width", "path"]).to_pylist()
     assert all((row["width"], row["path"]) == (decision["width"], decision["path"]) for row in rows)
