@@ -1,0 +1,74 @@
+"""The documents: every relative link and image leads to a file of the repository."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("README.md", "BENCHMARKS.md", "docs/*.md")
+_CODE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1[`~]*\s*$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(r"\]\(\s*<?([^\s)>]+)>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)")  # [text](target "title")
+_REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?([^\s>]+)", re.MULTILINE)  # [name]: target
+_TAG = re.compile(r"<(?:img|a)\b[^>]*?\b(?:src|href)\s*=\s*[\"']([^\"']+)", re.IGNORECASE)
+
+
+def links(text: str) -> Iterator[str]:
+    """The targets of a Markdown text's links and images, code left out."""
+    prose = _CODE.sub("", text)
+    for pattern in (_INLINE, _REFERENCE, _TAG):
+        yield from pattern.findall(prose)
+
+
+def broken(document: Path) -> list[str]:
+    """The relative links of a document that lead to no file."""
+    found = []
+    for link in links(document.read_text(encoding="utf-8")):
+        path = unquote(link.partition("#")[0])
+        elsewhere = re.match(r"[a-z][a-z0-9+.-]*:|//", link, re.IGNORECASE)  # another site's
+        if path and not elsewhere and (path.startswith("/") or not (document.parent / path).exists()):
+            found.append(link)
+    return found
+
+
+def documents() -> list[Path]:
+    return sorted(path for pattern in DOCUMENTS for path in ROOT.glob(pattern))
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+def test_every_link_leads_to_a_file(document: Path) -> None:
+    assert broken(document) == []
+
+
+def test_no_document_links_to_what_git_ignores() -> None:
+    """A file that is here by chance, such as a result, is not in a clone."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git repository")
+    for document in documents():
+        targets = [link.partition("#")[0] for link in links(document.read_text(encoding="utf-8"))]
+        paths = [str(document.parent / unquote(path)) for path in targets if path and ":" not in path]
+        if paths:
+            told = subprocess.run(
+                ["git", "check-ignore", *paths], cwd=ROOT, capture_output=True, text=True, check=False
+            )
+            assert told.stdout == ""
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    (tmp_path / "there.md").write_text("# A title\n")
+    (tmp_path / "a b.png").write_text("")
+    document = tmp_path / "document.md"
+    document.write_text(
+        "# Here\n"
+        "[good](there.md) ![good](a%20b.png 'title') [site](https://example.org/x.md) <a href='mailto:a@b.c'>\n"
+        "[anchor](there.md#a-title) [own](#here) `[code](lost0.md)`\n"
+        "```\n[code](lost1.md)\n```\n"
+        "[![bad](lost2.png)](lost3.md) [bad](gone.md#there) [bad](/etc/hosts)\n"
+        "[reference]\n\n[reference]: lost4.md\n<img width='3' src=\"lost5.png\">\n"
+    )
+    assert broken(document) == ["lost2.png", "lost3.md", "gone.md#there", "/etc/hosts", "lost4.md", "lost5.png"]
