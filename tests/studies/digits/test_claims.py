@@ -17,14 +17,12 @@ from sweep.local_executor import LocalExecutor
 BETA1, BETA2 = "objective.beta[0]", "objective.beta[1]"
 
 
-@pytest.fixture(scope="module")
-def trials(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The 5 × 5 sub-grid of both ends, 1, and a value between them on either side."""
-    store = ResultStore.open(Path(tmp_path_factory.mktemp("claims")) / "store", create=True)
+def trained(folder: Path, values: str, options: Options) -> pd.DataFrame:
+    """The part of digits/hvae with these values of both layer weights, launched."""
+    store = ResultStore.open(folder / "store", create=True)
     (entry,) = find(["digits/hvae"])
-    values = "0.1,0.316227766,1,3.16227766,10"
     study = entry.study.select(f"{BETA2} in {values}", f"{BETA1} in {values}")
-    launch = Launch([type(entry)(study=study, paper=entry.paper)], store, Options())
+    launch = Launch([type(entry)(study=study, paper=entry.paper)], store, options)
     outcome = launch.run(LocalExecutor(), lambda _: contextlib.nullcontext())
     assert outcome.exit_code == 0
     return build_frame(
@@ -32,9 +30,29 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     ).trials
 
 
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The 5 × 5 sub-grid of both ends, 1, and a value between them on either side."""
+    return trained(tmp_path_factory.mktemp("claims"), "0.1,0.316227766,1,3.16227766,10", Options())
+
+
 def at(trials: pd.DataFrame, beta2: float, beta1: float) -> pd.Series:
     (row,) = trials[(trials[BETA2] == beta2) & (trials[BETA1] == beta1)].to_dict("records")
     return pd.Series(row)
+
+
+def test_the_vae_alone_is_trained(tmp_path: Path) -> None:
+    """One trial of the study in full, out of its pack: what the slow tests ask of the sub-grid at β2 = β1 = 1."""
+    trials = trained(tmp_path, "1", Options(width=1))
+    vae = at(trials, 1.0, 1.0)
+    assert vae["step"] >= 1000
+    assert -vae["elbo"] <= 130.0
+    assert vae["accuracy_svm_rbf@z2"] >= 0.75
+    assert vae["accuracy_svm_rbf@z1"] >= 0.85
+    assert vae["rate_z1"] >= 0
+    assert vae["rate_z2"] >= 0
+    assert vae["rate"] == pytest.approx(vae["rate_z1"] + vae["rate_z2"])
+    assert -vae["elbo"] == pytest.approx(vae["rate"] + vae["distortion"])
 
 
 @pytest.mark.slow
