@@ -45,7 +45,7 @@ TRIALS = _schema(
         ("precision", pa.string()),
         ("code", pa.string()),  # git commit of this software, "+dirty" where the tree was changed
         ("packages", pa.string()),  # JSON: versions of torch, numpy, scikit-learn, ...
-        ("source", pa.string()),  # SHA-256 of the user's own study file, where there is one
+        ("source", pa.string()),  # SHA-256 of the user's own files, by comma, that define its kinds or quantities
         ("host", pa.string()),
         ("process", pa.int64()),
         ("started", _TIME),
