@@ -27,7 +27,7 @@ from studies.paper import Output, Paper
 from studies.study import Reduction, Study
 from studies.trial import Trial
 
-TRAINING = Training(steps=1000, batch_size=32, optimiser=Adam(learning_rate=3e-3))
+TRAINING = Training(steps=1000, batch_size=32, optimiser=Adam(learning_rate=5e-3))
 SMALL_STEPS = 200
 WIDTH = 48  # of every hidden layer of the hierarchy: 441 of them train in minutes on two cores
 BETA2, BETA1 = "objective.beta[1]", "objective.beta[0]"  # objective.beta is bottom-up: (β1, β2)
