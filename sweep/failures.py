@@ -41,6 +41,18 @@ def traceback_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH:]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Why something could not be done: a normalised reason, and the traceback where there was an exception."""
+
+    reason: str
+    traceback: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> Fault:
+        return cls(reason=reason_of(error), traceback=traceback_of(error))
+
+
 def region(failed: pd.DataFrame, planned: pd.DataFrame, axes: Sequence[str]) -> str:
     """The part of the grid that failed trials share: the axes on which they stand at fewer values than were planned.
 

@@ -16,13 +16,14 @@ from studies.catalogue import Entry
 from studies.trial import Trial
 from sweep.executor import Executor
 from sweep.exit_codes import INTERRUPTED, SOME_FAILED
+from sweep.failures import Fault
 from sweep.interruption import beating, stoppable
 from sweep.leftovers import checkpointed, tidy
 from sweep.pack import Decision, Pack, group
 from sweep.pack_queue import Job, PackQueue
 from sweep.plan import StudyPlan, decisions_for, plan_study
 from sweep.provenance import provenance
-from sweep.rows import Attempt, trial_row
+from sweep.rows import Attempt, kept_weights, trial_row, value_rows
 from sweep.task import PackTask, Settings, Source
 
 
@@ -42,16 +43,19 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a launch ended. fault: what stopped it; interrupted: by a signal."""
+    """How a launch ended. interrupted: by a signal; fault: what stopped it; traceback: of a bug of ours that did."""
 
     plans: tuple[StudyPlan, ...]
     statuses: dict[str, int]
     interrupted: bool = False
     fault: str = ""
+    traceback: str = ""
 
     @property
     def exit_code(self) -> int:
-        """0 all finished, 3 some failed, 75 interrupted or stopped, and resumable."""
+        """0 all finished, 1 a bug of ours, 3 some failed, 75 interrupted or stopped, and resumable."""
+        if self.traceback:
+            return 1
         if self.interrupted or self.fault:
             return INTERRUPTED
         unfinished = any(plan.failed or plan.pending or plan.unevaluated or plan.weightless for plan in self.plans)
@@ -117,10 +121,12 @@ class Launch:
             statuses=dict(self.queue.counts.statuses),
             interrupted=self.interrupted,
             fault=self.queue.fault,
+            traceback=self.queue.traceback,
         )
         if self.pending or self.to_evaluate:
             self.store.clear_stop(self.identity)
-            self._event("interrupted" if self.interrupted or outcome.fault else "ended", outcome.exit_code)
+            stopped = self.interrupted or outcome.fault or outcome.traceback
+            self._event("interrupted" if stopped else "ended", outcome.exit_code)
         return outcome
 
     def _decide(self, executor: Executor) -> dict[str, Decision]:
@@ -191,6 +197,11 @@ class Launch:
         return jobs
 
     def _crashed(self, pack: Pack, trials: list[Trial], why: str) -> None:
+        """Stores that trials kill their worker: by training, or, with weights that are kept, by being evaluated."""
+        if pack.task == "evaluate":
+            self._unmeasured(trials, why)
+            self.store.clear_inflight(pack.id)
+            return
         task = PackTask.of(pack, (), self.settings, self._sources(), 0)
         rows = []
         for trial in trials:
@@ -199,6 +210,17 @@ class Launch:
             rows.append(trial_row(attempt, pack, task))
         self.store.commit({"trials": rows})
         self.store.clear_inflight(pack.id)
+
+    def _unmeasured(self, trials: list[Trial], why: str) -> None:
+        attempts = self.store.trials(["trial", "attempt"], [trial.id for trial in trials]).to_pylist()
+        held = {row["trial"]: row["attempt"] for row in attempts}
+        rows = []
+        for trial in trials:
+            wanted = {one.key: one for plan in self.plans for one in plan.unevaluated.get(trial.id, ())}
+            faults = {one.name: Fault(reason=why) for one in wanted.values()}
+            quantities, which = tuple(wanted.values()), kept_weights(trial)
+            rows += value_rows(trial.id, held[trial.id], which, {}, quantities, trial.data.levels, faults)["metrics"]
+        self.store.append("metrics", rows)
 
     def _event(self, event: str, exit_code: int | None = None) -> None:
         origin = provenance()

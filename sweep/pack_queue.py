@@ -58,6 +58,7 @@ class PackQueue:
     ) -> None:
         self.counts = Counts(trials=sum(len(job.pack.trials) for job in jobs), packs=len(jobs))
         self.fault = ""
+        self.traceback = ""
         self._waiting = deque(jobs)
         self._running: dict[str, Job] = {}
         self._blame = Blame()
@@ -91,13 +92,13 @@ class PackQueue:
             self._stopping = True
 
     def done(self, record: PackRecord) -> None:
-        """A pack came back. A fault (nothing could be stored) stops the launch."""
+        """A pack came back. A fault (nothing could be stored) or a bug of ours stops the launch."""
         with self._lock:
             job = self._running.pop(record.pack, None)
-            if record.fault:
-                self.fault = record.fault
+            if record.fault or record.traceback:
+                self.fault, self.traceback = record.fault or self.fault, record.traceback or self.traceback
                 self._stopping = True
-            if job is None or record.stopped or record.fault:
+            if job is None or record.stopped or record.fault or record.traceback:
                 return
             self.counts.packs_done += 1
             self.counts.steps += record.trial_steps

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from results.evaluations import reasons
 from results.quantity import Quantity
-from results.schema import FAILED, FINISHED
+from results.schema import EVALUATION_FAILED, FAILED, FINISHED
 from results.store import ResultStore
 from studies.study import Study
 from studies.trial import Trial
@@ -22,8 +23,10 @@ from sweep.pack import Decision, decide, group
 class StudyPlan:
     """The trials of one study by what the store has of them: trials = finished + failed + pending.
 
-    retried: failed trials that this launch does again (they count as pending). unevaluated: completed trials that lack
-    quantities of the study and whose weights are kept, by trial id; weightless: how many lack some and have no weights.
+    retried: failed trials that this launch does again (they count as pending). unmeasured: the failed trials that were
+    trained and could not be measured in full, by trial id, with the reason; where they are retried, they count as
+    finished, and are evaluated again. unevaluated: completed trials that lack quantities of the study and whose weights
+    are kept, by trial id; weightless: how many lack some and have no weights.
     """
 
     study: Study
@@ -33,6 +36,7 @@ class StudyPlan:
     unevaluated: Mapping[str, tuple[Quantity, ...]]
     retried: int = 0
     weightless: int = 0
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def trials(self) -> int:
@@ -50,14 +54,22 @@ def plan_study(
     """The plan of one study; without a store everything is pending.
 
     retry: failed statuses, or words of reasons, that are pending again ('*' for all). quantities: only these are looked
-    for in finished trials; force: they are measured again where they are there.
+    for in finished trials; force: they are measured again where they are there, or could not be measured.
     """
     trials = study.trials()
     status = {} if store is None else _statuses(store, trials)
+    wanted = tuple(one for one in study.quantities if not quantities or one.name in quantities)
+    evaluations = None if store is None or not status or not wanted else store.evaluations()
+    faults = {} if evaluations is None else reasons(evaluations, wanted)
     finished, failed, pending, retried = [], [], [], 0
+    unmeasured = {}
     for trial in trials:
         state, reason = status.get(trial.id, ("", ""))
-        if state in FINISHED:
+        fault = faults.get(trial.id) if state == "completed" else None
+        if fault is not None and not force and not _retries(EVALUATION_FAILED, fault, retry):
+            failed.append(trial)
+            unmeasured[trial.id] = fault
+        elif state in FINISHED:
             finished.append(trial)
         elif state in FAILED and not _retries(state, reason, retry):
             failed.append(trial)
@@ -65,8 +77,7 @@ def plan_study(
             pending.append(trial)
             retried += state in FAILED
     completed = [trial.id for trial in finished if status[trial.id][0] == "completed"]
-    wanted = tuple(one for one in study.quantities if not quantities or one.name in quantities)
-    lacking = {} if store is None else _lacking(store, completed, wanted, force)
+    lacking = {} if evaluations is None else _lacking(evaluations, completed, wanted, force)
     kept = store.weighted() if store is not None and lacking else frozenset()
     unevaluated = {trial: quantities for trial, quantities in lacking.items() if trial in kept}
     return StudyPlan(
@@ -77,6 +88,7 @@ def plan_study(
         unevaluated=unevaluated,
         retried=retried,
         weightless=len(lacking) - len(unevaluated),
+        unmeasured=unmeasured,
     )
 
 
@@ -91,15 +103,13 @@ def _retries(status: str, reason: str, retry: Collection[str]) -> bool:
 
 
 def _lacking(
-    store: ResultStore, completed: list[str], wanted: tuple[Quantity, ...], force: bool
+    evaluations: pa.Table, completed: list[str], wanted: tuple[Quantity, ...], force: bool
 ) -> dict[str, tuple[Quantity, ...]]:
     """The quantities that each completed trial lacks, only for trials that lack some."""
-    if not completed or not wanted:
-        return {}
     if force:
         return dict.fromkeys(completed, wanted)
-    measured = store.measured()
-    measured = measured.filter(pc.is_in(measured["trial"], value_set=pa.array(completed)))
+    measured = evaluations.filter(pc.is_null(evaluations["error"]))
+    measured = measured.filter(pc.is_in(measured["trial"], value_set=pa.array(completed, pa.string())))
     by_key: dict[str, set[str]] = {quantity.key: set() for quantity in wanted}
     for quantity in wanted:
         rows = measured.filter(pc.equal(measured["key"], quantity.key))

@@ -6,13 +6,16 @@ import datetime
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from results.commit import now
 from results.quantity import Estimate, Quantity
+from results.schema import EVALUATION_FAILED
 from studies.trial import Trial
+from sweep.failures import Fault
 from sweep.pack import Pack
 from sweep.provenance import provenance
 from sweep.sources import sources_of
@@ -23,7 +26,7 @@ Row = dict[str, Any]
 
 @dataclass(kw_only=True)
 class Attempt:
-    """One execution of a trial as it ends: its row of `trials` and what was measured."""
+    """One execution of a trial as it ends: its row of `trials`, what was measured, and why the rest was not."""
 
     trial: Trial
     identity: str
@@ -35,12 +38,17 @@ class Attempt:
     step: int = 0
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
-    values: dict[str, Estimate | np.ndarray] = field(default_factory=dict)
+    values: Mapping[str, Estimate | np.ndarray] = field(default_factory=dict)
+    faults: Mapping[str, Fault] = field(default_factory=dict)
     curves: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
 
     def failed(self, status: str, reason: str, traceback: str | None = None) -> None:
         self.status, self.reason, self.traceback = status, reason, traceback
-        self.values = {}
+
+    @property
+    def outcome(self) -> str:
+        """The status, or that what was trained could not be measured in full."""
+        return EVALUATION_FAILED if self.faults else self.status
 
 
 def trial_row(attempt: Attempt, pack: Pack, task: PackTask) -> Row:
@@ -76,6 +84,11 @@ def trial_row(attempt: Attempt, pack: Pack, task: PackTask) -> Row:
     }
 
 
+def kept_weights(trial: Trial) -> str:
+    """Which weights of a trial are measured and kept: 'ema', the moving average, where there is one, or 'last'."""
+    return "last" if trial.training.ema is None else "ema"
+
+
 def value_rows(
     trial: str,
     attempt: str,
@@ -83,13 +96,18 @@ def value_rows(
     values: Mapping[str, Estimate | np.ndarray],
     known: Sequence[Quantity],
     levels: int,
+    faults: Mapping[str, Fault] = MappingProxyType({}),
 ) -> dict[str, list[Row]]:
-    """Rows of metrics, images and codes for measured values; `weights` says which were used, 'last' or 'ema'."""
+    """Rows of metrics, images and codes for measured values, and of metrics for what could not be measured.
+
+    weights: which were used, 'last' or 'ema'. faults: why quantities could not be measured, by name.
+    """
     rows: dict[str, list[Row]] = {"metrics": [], "images": [], "codes": []}
     at, origin = now(), provenance()
     for quantity in known:
-        value = values.get(quantity.name)
-        if isinstance(value, Estimate):
+        value, fault = values.get(quantity.name), faults.get(quantity.name)
+        if isinstance(value, Estimate) or fault is not None:
+            number = value if isinstance(value, Estimate) else None
             rows["metrics"].append(
                 {
                     "trial": trial,
@@ -97,13 +115,15 @@ def value_rows(
                     "quantity": quantity.name,
                     "version": quantity.version,
                     "weights": weights,
-                    "value": value.value,
-                    "standard_error": value.standard_error,
+                    "value": number and number.value,
+                    "standard_error": number and number.standard_error,
                     "unit": quantity.unit,
                     "goal": quantity.goal,
                     "code": origin.code,
                     "packages": origin.packages,
                     "evaluated": at,
+                    "error": fault and fault.reason,
+                    "traceback": fault and fault.traceback,
                 }
             )
         elif value is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from evaluation.measure import measure
-from evaluation.view import PackView
+from evaluation.measure import Value
+from evaluation.view import PackView, View
 from models.training.calibration import trial_steps_per_second
 from models.training.problem import Member, Problem, build_problem, padded
 from models.training.process import prepare
@@ -19,13 +20,17 @@ from models.training.state import PackState
 from models.training.trainer import Path as EnginePath
 from models.training.trainer import train
 from results.commit import new_identity, now
+from results.evaluations import reasons
 from results.files import StoreError
-from results.schema import FINISHED
+from results.schema import EVALUATION_FAILED, FINISHED
 from results.store import ResultStore
+from studies.trial import Trial
 from sweep.checkpoints import Checkpoints, Stopped
-from sweep.failures import reason_of, traceback_of
+from sweep.evaluating import evaluate, filled, stored_weights
+from sweep.executor import ExecutorError
+from sweep.failures import Fault, reason_of, traceback_of
 from sweep.pack import SEQUENTIAL_WIDTH, Decision, Pack
-from sweep.rows import Attempt, curve_rows, trial_row, value_rows
+from sweep.rows import Attempt, curve_rows, kept_weights, trial_row, value_rows
 from sweep.task import PackRecord, PackTask
 
 CALIBRATED_WIDTHS = (8, 16, 32, 64)
@@ -42,10 +47,10 @@ def run_pack(task: PackTask) -> PackRecord:
         prepare_process(task)
         worker = _Worker(task, pack, store)
         record = worker.evaluate_stored() if pack.task == "evaluate" else worker.train_and_evaluate()
-    except StoreError as error:
+    except (StoreError, ExecutorError) as error:
         record = PackRecord(pack=task.pack, fault=str(error))
-    except Exception as error:  # noqa: BLE001 - a pack that cannot even be set up is reported, not raised
-        record = PackRecord(pack=task.pack, fault=reason_of(error))
+    except Exception as error:  # noqa: BLE001 - no trial's failure, so a bug: it is told at the launch, which ends
+        record = PackRecord(pack=task.pack, traceback=traceback_of(error))
     return replace(record, seconds=time.perf_counter() - begun)
 
 
@@ -53,7 +58,7 @@ def prepare_process(task: PackTask) -> None:
     """Sets up this process; raises where the device that the pack was decided for is not here."""
     prepare(task.decision.threads)
     if task.settings.device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("the pack was decided for CUDA, and this worker has no CUDA device")
+        raise ExecutorError("the pack was decided for CUDA, and this worker has no CUDA device")
 
 
 class _Worker:
@@ -74,14 +79,19 @@ class _Worker:
             return PackRecord(pack=self.pack.id, stopped=True)
         self.store.clear_inflight(self.pack.id)
         record = PackRecord(pack=self.pack.id, trial_steps=sum(attempt.step for attempt in attempts))
-        for status in (*finished.values(), *(attempt.status for attempt in attempts)):
+        for status in (*finished.values(), *(attempt.outcome for attempt in attempts)):
             record = record.with_status(status)
         return record
 
     def _finished(self) -> dict[str, str]:
-        """The trials of this pack that are finished in the store, with their status."""
+        """The trials of this pack that are finished in the store, with their outcome."""
         rows = self.store.trials(["trial", "status"], [trial.id for trial in self.pack.trials]).to_pylist()
-        return {row["trial"]: row["status"] for row in rows if row["status"] in FINISHED}
+        unmeasured = reasons(self.store.evaluations(), self.task.quantities)
+        return {
+            row["trial"]: EVALUATION_FAILED if row["trial"] in unmeasured else row["status"]
+            for row in rows
+            if row["status"] in FINISHED
+        }
 
     def _attempts(self, pack: Pack) -> list[Attempt]:
         """Trains, evaluates and commits; on an exception the halves, until the culprit stands alone."""
@@ -131,91 +141,91 @@ class _Worker:
             attempt.train_seconds = seconds / len(attempts)
             attempt.curves = _curves(problem, curves[slot])
             if not alive[slot]:
-                attempt.failed("diverged", "the loss was not finite")
+                late = " after the last step" if steps[slot] == problem.training.steps else ""
+                attempt.failed("diverged", f"the loss was not finite{late}")
         return problem, state, checkpoints
 
     def _evaluate(self, problem: Problem, state: PackState, attempts: list[Attempt]) -> None:
-        parameters = problem.layout.views(state.evaluated_rows())
-        fused = self.pack.decision.path == "fused"
-        views = PackView(problem.network, parameters, problem.dataset, problem.keys, problem.dtype, fused=fused)
+        views = self._views(problem, state.evaluated_rows())
         for slot, attempt in enumerate(attempts):
             if attempt.status != "completed" or not self.task.quantities:
                 continue
             self._mark({"phase": "evaluate", "trial": attempt.trial.id, "trials": len(attempts), "done": slot})
             self._look()
             begun = time.perf_counter()
-            try:
-                attempt.values = dict(measure(views.trial(slot), self.task.quantities))
-            except StoreError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the trial's own failure
-                attempt.failed("error", reason_of(error), traceback_of(error))
+            attempt.values, attempt.faults = evaluate(views[slot], self.task.quantities)
             attempt.evaluate_seconds = time.perf_counter() - begun
+
+    def _views(self, problem: Problem, rows: torch.Tensor) -> list[View | Fault]:
+        """What there is to be measured of each slot, from its row of parameters."""
+        fused = self.pack.decision.path == "fused"
+        parameters = problem.layout.views(rows)
+        try:
+            pack = PackView(problem.network, parameters, problem.dataset, problem.keys, problem.dtype, fused=fused)
+        except Exception as error:  # noqa: BLE001 - of a user's data, say: what was trained is kept
+            return [Fault.of(error)] * problem.slots
+        return [pack.trial(slot) for slot in range(problem.slots)]
 
     def _commit(self, problem: Problem, state: PackState, attempts: list[Attempt], pack: Pack) -> None:
         named = problem.layout.views(state.evaluated_rows().cpu())
         weights: dict[str, np.ndarray] = {}
         tables: dict[str, list[dict[str, object]]] = {"trials": [], "curves": []}
-        which = "last" if problem.training.ema is None else "ema"
         for attempt in attempts:
             tables["trials"].append(trial_row(attempt, pack, self.task))
             tables["curves"] += curve_rows(attempt)
             if attempt.status == "completed":
                 weights |= {f"{attempt.trial.id}/{name}": rows[attempt.slot].numpy() for name, rows in named.items()}
-                measured = value_rows(
-                    attempt.trial.id,
-                    attempt.identity,
-                    which,
-                    attempt.values,
-                    self.task.quantities,
-                    problem.dataset.spec.levels,
-                )
-                for table, rows in measured.items():
+                for table, rows in self._rows(attempt.trial, attempt.identity, attempt.values, attempt.faults).items():
                     tables.setdefault(table, []).extend(rows)
         self.store.commit(tables, weights)
 
     def evaluate_stored(self) -> PackRecord:
         """Measures the quantities asked for of finished trials, from their stored weights, without training."""
         pack, record = self.pack, PackRecord(pack=self.pack.id)
-        rows = {row["trial"]: row for row in self.store.trials(None, [trial.id for trial in pack.trials]).to_pylist()}
-        problem = build_pack_problem(pack, self.device)
-        stored = [self.store.weights(trial.id) for trial in pack.trials]
-        stored += [stored[-1]] * (problem.slots - len(stored))
-        parameters = {
-            name: torch.from_numpy(np.stack([one[name] for one in stored])).to(self.device)
-            for name in problem.layout.shapes
-        }
-        # The rows of training, not plain stacks: the same memory layout gives the same bits.
-        parameters = problem.layout.views(problem.layout.rows(parameters))
-        fused = pack.decision.path == "fused"
-        views = PackView(problem.network, parameters, problem.dataset, problem.keys, problem.dtype, fused=fused)
-        which = "last" if problem.training.ema is None else "ema"
+        rows = self.store.trials(["trial", "attempt"], [trial.id for trial in pack.trials]).to_pylist()
+        attempts = {row["trial"]: row["attempt"] for row in rows}
+        views = self._stored_views()
         new: dict[str, list[dict[str, object]]] = {}
         for slot, trial in enumerate(pack.trials):
             self._mark({"phase": "evaluate", "trial": trial.id, "trials": len(pack.trials), "done": slot})
-            attempt = Attempt(trial=trial, identity=new_identity(), slot=slot, started=now())
             try:
                 self._look()
-                values = measure(views.trial(slot), self.task.quantities)
             except Stopped:
                 break
-            except Exception as error:  # noqa: BLE001 - the trial's own failure
-                attempt.failed("error", reason_of(error), traceback_of(error))
-                self.store.commit({"trials": [trial_row(attempt, pack, self.task)]})
-                record = record.with_status("error")
-                continue
-            measured = value_rows(
-                trial.id, rows[trial.id]["attempt"], which, values, self.task.quantities, problem.dataset.spec.levels
-            )
-            for table, made in measured.items():
+            values, faults = evaluate(views[slot], self.task.quantities)
+            for table, made in self._rows(trial, attempts[trial.id], values, faults).items():
                 new.setdefault(table, []).extend(made)
-            record = record.with_status("evaluated")
+            record = record.with_status(EVALUATION_FAILED if faults else "evaluated")
         for table, made in new.items():
             if made:
                 self.store.append(table, made)
         self.store.clear_inflight(pack.id)
         stopped = sum(record.counts.values()) < len(pack.trials)
         return PackRecord(pack=pack.id, counts=record.counts, stopped=stopped)
+
+    def _stored_views(self) -> list[View | Fault]:
+        """What there is to be measured of each trial, from its stored weights."""
+        trials = self.pack.trials
+        try:
+            problem = build_pack_problem(self.pack, self.device)
+            shapes, dtype = problem.layout.shapes, str(problem.dtype).removeprefix("torch.")
+            stored = [stored_weights(self.store, trial, shapes, dtype) for trial in trials]
+            whole = filled(stored, problem.slots)
+            if not whole:
+                return [one for one in stored if isinstance(one, Fault)]
+            parameters = {name: torch.from_numpy(np.stack([one[name] for one in whole])) for name in shapes}
+            # The rows of training, not plain stacks: the same memory layout gives the same bits.
+            rows = problem.layout.rows({name: stack.to(self.device) for name, stack in parameters.items()})
+        except Exception as error:  # noqa: BLE001 - of a user's model or data: his trials cannot be measured
+            return [Fault.of(error)] * len(trials)
+        views = self._views(problem, rows)
+        return [one if isinstance(one, Fault) else views[slot] for slot, one in enumerate(stored)]
+
+    def _rows(
+        self, trial: Trial, attempt: str, values: Mapping[str, Value], faults: Mapping[str, Fault]
+    ) -> dict[str, list[dict[str, object]]]:
+        quantities, levels = self.task.quantities, trial.data.levels
+        return value_rows(trial.id, attempt, kept_weights(trial), values, quantities, levels, faults)
 
     def _mark(self, how: dict[str, object]) -> None:
         record = {

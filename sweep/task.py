@@ -77,7 +77,9 @@ class PackTask:
 class PackRecord:
     """What became of a pack. counts: trials by status, with 'evaluated' for finished trials that got new quantities.
 
-    stopped: the pack was asked to stop, and its trials are pending. fault: why nothing could be stored (a full disk).
+    'evaluation_failed' are trained trials of which something could not be measured. stopped: the pack was asked to
+    stop, and its trials are pending. fault: why nothing could be stored (a full disk), or not run here at all.
+    traceback: of an exception outside every trial, a bug of ours.
     """
 
     pack: str
@@ -86,6 +88,7 @@ class PackRecord:
     trial_steps: int = 0
     stopped: bool = False
     fault: str = ""
+    traceback: str = ""
 
     def with_status(self, status: str, count: int = 1) -> PackRecord:
         return replace(self, counts=self.counts | {status: self.counts.get(status, 0) + count})

@@ -23,6 +23,7 @@ PROVENANCE = (
 )  # fmt: skip
 VALUE = (
     "quantity", "version", "value", "standard_error", "unit", "goal", "weights", "prerequisite", "code", "evaluated",
+    "error", "traceback",
 )  # fmt: skip
 ATTEMPT = ("attempt", "status", "reason", "step", "started", "finished", "host", "launch", "code")
 
@@ -32,8 +33,8 @@ class TrialRecord:
     """One trial as stored.
 
     row: of the table `trials`, the attempt that counts. specification: the trial's, as plain JSON values. quantities:
-    rows of `metrics`. pictures: name -> shape of the stored images and codes. curves: name -> (steps, values).
-    attempts: rows of `trials`, in the order in which they ended.
+    rows of `metrics`, values and failures. arrays: name -> shape of the stored images and codes. curves: name ->
+    (steps, values). attempts: rows of `trials`, in the order in which they ended.
     """
 
     row: Mapping[str, Any]
@@ -81,16 +82,26 @@ class TrialRecord:
         yield from _section("provenance", _aligned(self._provenance()))
         if row["traceback"]:
             yield from _section("error", row["traceback"].rstrip().splitlines())
+        for traceback, names in self._unmeasured().items():
+            yield from _section(f"error of {', '.join(names)}", traceback.rstrip().splitlines())
         yield from _section(
             f"attempts ({len(self.attempts)})", [_attempt(one, row["attempt"]) for one in self.attempts]
         )
+
+    def _unmeasured(self) -> dict[str, list[str]]:
+        """Traceback -> the quantities that could not be measured for it."""
+        found: dict[str, list[str]] = {}
+        for row in self.quantities:
+            if row["traceback"]:
+                found.setdefault(row["traceback"], []).append(row["quantity"])
+        return found
 
     def _values(self) -> list[str]:
         values = []
         for row in self.quantities:
             error = row["standard_error"]
             spread = "" if error is None or math.isnan(error) else f" ± {error:.2g}"
-            told = f"{row['value']:.6g}{spread} {row['unit']}".rstrip()
+            told = row["error"] or f"{row['value']:.6g}{spread} {row['unit']}".rstrip()
             extra = [f"v{row['version']}"] if row["version"] != 1 else []
             extra += [f"{row['weights']} weights"] if row["weights"] not in (None, "last") else []
             extra += [f"by {row['prerequisite']}"] if row["prerequisite"] else []

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, Protocol
 
+import torch
+from torch import Tensor
+from torch.func import functional_call, vmap
+
+from models.noise import Noise
 from models.training.fused import Fused
 from models.training.problem import Problem
 from models.training.sequential import Sequential
@@ -29,11 +34,39 @@ def train(
 ) -> PackState:
     """Trains every slot to its last step or to divergence, from `state` (a checkpoint) or from the start.
 
-    `after_block` sees the state between blocks of steps: the place to save a checkpoint, or to stop by raising.
+    `after_block` sees the state between blocks of steps: the place to save a checkpoint, or to stop by raising. A slot
+    that diverged by its last step is not alive and has done all of its steps; any other diverged at the step after its.
     """
     state = PackState.initial(problem) if state is None else state
     engine = ENGINES[path](problem)
     while not state.done(problem.training.steps):
         engine.advance(state)
         after_block(state)
+    state.alive &= _finite(problem, path, state.rows)
     return state
+
+
+@torch.no_grad()
+def _finite(problem: Problem, path: Path, rows: Tensor) -> Tensor:
+    """(K,) bool: which slots have finite parameters, and with them a finite rate and distortion on a training batch.
+
+    A step that went wrong shows in the loss of the next one, which the last step has not.
+    """
+    batch = problem.images[: problem.training.batch_size].to(problem.dtype)
+    step = problem.training.steps  # the one that would come next
+
+    def member(parameters: dict[str, Tensor], key: Tensor) -> Tensor:
+        terms = functional_call(problem.network, parameters, ("terms", batch, Noise(key, step, problem.dtype)))
+        finite: Tensor = terms.rate.isfinite().all() & terms.distortion.isfinite().all()
+        return finite
+
+    parameters = problem.layout.views(rows)
+    if path == "fused":
+        alive: Tensor = vmap(member)(parameters, problem.keys)
+    else:
+        each = [
+            member({name: view[slot] for name, view in parameters.items()}, problem.keys[slot])
+            for slot in range(problem.slots)
+        ]
+        alive = torch.stack(each)
+    return alive & rows.isfinite().all(1)

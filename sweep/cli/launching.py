@@ -74,6 +74,10 @@ def add(verbs: Verbs[Parser]) -> None:
         help="only this quantity; may be given again (default: all of the studies)",
     )
     evaluate.add_argument("--force", action="store_true", help="measure again what has been measured")
+    work.add_retry(
+        evaluate,
+        "measure again what could not be measured: of all trials, or where these words are in the reason",
+    )
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to evaluate")
     _add_executor(evaluate)
 
@@ -132,7 +136,13 @@ def evaluate_studies(namespace: argparse.Namespace) -> int:
         device = work.device_of(namespace)
         options.open_existing_store(namespace)  # there is nothing to evaluate in a store that would be made now
         store = options.open_store_for_writing(namespace)
-        chosen = Options(device=device, train=False, quantities=tuple(namespace.quantity), force=namespace.force)
+        chosen = Options(
+            device=device,
+            retry=work.retried(namespace, entries, store),
+            train=False,
+            quantities=tuple(namespace.quantity),
+            force=namespace.force,
+        )
         return _launch(namespace, entries, store, chosen, executor)
 
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from models.spec import SpecificationError, nearest
 from sweep.cli.options import WIDTH, Parser, UsageError
+from sweep.cli.summary import BUG
 from sweep.exit_codes import BAD_INPUT, INTERRUPTED
 
 # Each module has add(verbs), which declares its verbs with sweep.cli.options.verb.
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"sweep: error: {' '.join(str(error).split())}", file=sys.stderr)
             return BAD_INPUT
         traceback.print_exc()
-        print("sweep: this is a bug in ratesweep; please report it with the lines above", file=sys.stderr)
+        print(BUG, file=sys.stderr)
         return 1
 
 

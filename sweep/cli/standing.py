@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Standing:
     """One study: trials = completed + diverged + failed + running + missing.
 
+    failed: also those that were trained, and of which a quantity of the study could not be measured.
     failures: the failed trials by reason; divergences: the diverged ones. running: pending trials in a pack of a live
     launch. unevaluated: completed trials that lack a quantity of the study.
     """
@@ -39,7 +40,7 @@ class Standing:
 
 def standing(study: Study, store: ResultStore, running: Collection[str] = ()) -> Standing:
     """The standing of a study; `running` are the trials in packs of live launches."""
-    from results.schema import FAILED, FINISHED
+    from results.schema import EVALUATION_FAILED, FAILED, FINISHED
     from sweep.failures import grouped
     from sweep.plan import plan_study
 
@@ -48,10 +49,14 @@ def standing(study: Study, store: ResultStore, running: Collection[str] = ()) ->
     found = stored.reindex(rows["trial"]).reset_index(drop=True)
     rows["status"] = found["status"].astype(object).where(found["status"].notna(), "missing")
     rows["reason"] = found["reason"].astype(object).where(found["reason"].notna(), "")
+    plan = plan_study(study, store)
+    unmeasured = rows["trial"].map(plan.unmeasured)
+    rows.loc[unmeasured.notna(), "status"] = EVALUATION_FAILED
+    rows.loc[unmeasured.notna(), "reason"] = unmeasured[unmeasured.notna()]
     unfinished = ~rows["status"].isin(FINISHED)
     rows.loc[unfinished & rows["trial"].isin(set(running)), "status"] = "running"
     counts = {str(status): int(count) for status, count in rows["status"].value_counts().items()}
-    axes, plan = study.axis_columns(), plan_study(study, store)
+    axes = study.axis_columns()
     return Standing(
         study=study.name,
         reduced=study.reduced,

@@ -13,12 +13,13 @@ from sweep.exit_codes import INTERRUPTED, SOME_FAILED
 if TYPE_CHECKING:
     from sweep.launch import Launch, Outcome
 
+BUG = "sweep: this is a bug in ratesweep; please report it with the lines above"
 _WEIGHTLESS = "quantities are lacking, and the weights to measure them from are gone"
 
 
 def nothing_to_do(launch: Launch, namespace: argparse.Namespace) -> int:
     """Says why a launch has nothing to do; returns the exit code."""
-    failed = sum(len(plan.failed) for plan in launch.plans) if launch.options.train else 0
+    failed = sum(len(plan.failed if launch.options.train else plan.unmeasured) for plan in launch.plans)
     weightless = sum(plan.weightless for plan in launch.plans)
     if failed:
         print(f"nothing to do: {work.counted(failed, 'trial')} failed, and --retry-failed was not given")
@@ -39,7 +40,7 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
     """Says what came out of a launch; returns the exit code."""
     code = outcome.exit_code
     if not launch.options.train and code == SOME_FAILED:
-        lacking = any(plan.unevaluated or plan.weightless for plan in outcome.plans)
+        lacking = any(plan.unevaluated or plan.weightless or plan.unmeasured for plan in outcome.plans)
         code = SOME_FAILED if lacking else 0  # trials that are not trained are none of this verb's business
     for plan in outcome.plans:
         parts = [f"{len(plan.finished):,} of {work.counted(plan.trials, 'trial')} finished"]
@@ -55,14 +56,18 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
     _print_failures(launch)
     print(f"store: {launch.store.root}")
     sys.stdout.flush()
+    if outcome.traceback:
+        print(f"{outcome.traceback.rstrip()}\n{BUG}", file=sys.stderr)
     if outcome.fault:
         print(f"sweep: error: stopped: {outcome.fault}", file=sys.stderr)
     again = _command("launch" if launch.options.train else "evaluate", namespace)
     if code == INTERRUPTED:
         print(f"{'interrupted' if outcome.interrupted else 'stopped'}; to resume: {again}")
     elif code == SOME_FAILED:
-        print(f"to try again: {again}{' --retry-failed' if launch.options.train else ''}")
-    else:
+        failed = any(plan.failed if launch.options.train else plan.unmeasured for plan in outcome.plans)
+        if failed or any(plan.unevaluated or (launch.options.train and plan.pending) for plan in outcome.plans):
+            print(f"to try again: {again}{' --retry-failed' if failed else ''}")
+    elif code == 0:
         print(f"next: {_command('report', namespace)}")
     return code
 
@@ -75,24 +80,6 @@ def _print_failures(launch: Launch) -> None:
         lines = failure_lines((*found.failures, *found.divergences), "  ")
         if lines:
             print("\n".join([f"{entry.study.name}: not completed", *lines]))
-    failed = _failed_evaluations(launch)
-    if failed:
-        print("\n".join(["evaluation failed; the trained trials are kept", *failed]))
-
-
-def _failed_evaluations(launch: Launch) -> list[str]:
-    """The reasons why finished trials could not be measured in this launch, a line each."""
-    from collections import Counter
-
-    import pyarrow.compute as pc
-
-    if not launch.to_evaluate:
-        return []
-    finished = {trial for plan in launch.plans for trial in plan.unevaluated}
-    rows = launch.store.scan("trials", ["trial", "launch", "status", "reason"], finished)
-    rows = rows.filter(pc.and_(pc.equal(rows["launch"], launch.identity), pc.equal(rows["status"], "error")))
-    reasons = Counter(row["reason"] for row in rows.to_pylist())
-    return [f"  {count:,} × {reason}" for reason, count in reasons.most_common()]
 
 
 def _command(verb: str, namespace: argparse.Namespace) -> str:

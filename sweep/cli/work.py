@@ -21,16 +21,10 @@ ALL = "*"
 
 def add_work(parser: Parser) -> None:
     """--retry-failed, --pack and --device."""
-    parser.add_argument(
-        "--retry-failed",
-        nargs="?",
-        const=ALL,
-        action="append",
-        default=[],
-        type=_reason,
-        metavar="REASON",
-        help="do failed trials again: all, or those of a status (error, crashed, timeout, out_of_memory) or with these "
-        "words in their reason",
+    add_retry(
+        parser,
+        "do failed trials again: all, or those of a status (error, crashed, timeout, out_of_memory, evaluation_failed) "
+        "or with these words in their reason; what is trained, and could not be measured, is not trained again",
     )
     parser.add_argument(
         "--pack",
@@ -45,6 +39,20 @@ def add_work(parser: Parser) -> None:
         choices=("auto", "cpu", "cuda"),
         default="auto",
         help="where to train; auto (the default) is cuda where this machine has an NVIDIA GPU",
+    )
+
+
+def add_retry(parser: Parser, told: str) -> None:
+    """--retry-failed, which `told` explains."""
+    parser.add_argument(
+        "--retry-failed",
+        nargs="?",
+        const=ALL,
+        action="append",
+        default=[],
+        type=_reason,
+        metavar="REASON",
+        help=told,
     )
 
 
@@ -111,10 +119,13 @@ def _failures(entries: Sequence[Entry], store: ResultStore) -> list[str]:
     from collections import Counter
 
     from results.schema import FAILED
+    from sweep.plan import plan_study
 
     planned = {trial.id for entry in entries for trial in entry.study.trials()}
     rows = store.trials(["status", "reason"], planned).to_pylist()
     counted = Counter(row["reason"] or "" for row in rows if row["status"] in FAILED)
+    for entry in entries:
+        counted.update(plan_study(entry.study, store).unmeasured.values())
     return [reason for reason, _ in counted.most_common()]
 
 

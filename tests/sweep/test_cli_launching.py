@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from results.store import ResultStore
@@ -114,13 +115,54 @@ def test_evaluate_measures_what_is_lacking_and_trains_nothing(sweep: Sweep, stud
 
 
 def test_an_evaluation_that_fails_keeps_the_trials_and_says_why(
-    sweep: Sweep, studies: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+    sweep: Sweep, studies: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RATESWEEP_TEST_BROKEN", "1")
     told = sweep("evaluate", f"{studies}:extended", "--store", store, *LOCAL)
+    extended, where = f"{studies}:extended", ("--store", store)
     assert told.code == 3
-    assert "4 × RuntimeError: half of the reference is missing" in told.out
-    assert "4 of 4 trials finished, 4 lack quantities" in told.out
+    assert "4 × evaluation failed: RuntimeError: half of the reference is missing (sweep show" in told.out
+    assert "own/extended: 0 of 4 trials finished, 4 failed\n" in told.out
+    assert f"to try again: sweep evaluate {extended} --store {store} --retry-failed\n" in told.out
+    for verb in ("evaluate", "launch"):
+        again = sweep(verb, extended, *where, *LOCAL)
+        assert (again.code, again.err) == (3, "")
+        assert "nothing to do: 4 trials failed, and --retry-failed was not given" in again.out
+    record = json.loads(sweep("status", extended, *where, "--json").out)
+    assert (record["trials"], record["completed"], record["failed"], record["to_evaluate"]) == (4, 0, 4, 0)
+    assert [(group["status"], group["count"]) for group in record["failures"]] == [("evaluation_failed", 4)]
+    shown = sweep("show", record["failures"][0]["example"], *where).out
+    assert "RuntimeError: half of the reference is missing\n" in shown
+    assert "error of twice_rate\n" in shown
+    assert "in twice" in shown
+    assert sweep("export", extended, tmp_path / "wide.csv", *where).code == 0
+    wide = pd.read_csv(tmp_path / "wide.csv")
+    assert set(wide["status"]) == {"evaluation_failed"}
+    assert wide["rate"].notna().all()
+    assert wide["twice_rate"].isna().all()
+    assert sweep("report", extended, *where, "--out", tmp_path / "report.html").code == 0
+    assert "half of the reference is missing" in (tmp_path / "report.html").read_text()
+    assert sweep("status", f"{studies}:sound", *where).code == 0
+    # As the advice says, once it has been mended: from the stored weights.
+    monkeypatch.delenv("RATESWEEP_TEST_BROKEN")
+    planned = json.loads(sweep("plan", extended, *where, "--retry-failed", "--json").out)
+    assert (planned["finished"], planned["failed"], planned["pending"], planned["to_evaluate"]) == (4, 0, 0, 4)
+    mended = sweep("evaluate", extended, *where, *LOCAL, "--retry-failed", "reference is missing")
+    assert mended.code == 0
+    assert "own/extended: 4 of 4 trials finished\n" in mended.out
+    assert executions(store) == 8
+    assert sweep("launch", extended, *where, *LOCAL).code == 0
+
+
+def test_a_bug_of_ours_in_a_worker_is_told_with_its_traceback(
+    sweep: Sweep, studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.run.prepare", lambda threads: 1 / 0)
+    told = sweep("launch", f"{studies}:sound", "--store", tmp_path / "runs", *LOCAL)
+    assert told.code == 1
+    assert "ZeroDivisionError: division by zero\nsweep: this is a bug in ratesweep" in told.err
+    monkeypatch.undo()
+    assert sweep("launch", f"{studies}:sound", "--store", tmp_path / "runs", *LOCAL).code == 0
 
 
 def test_trials_without_weights_are_not_evaluated_and_it_says_so(sweep: Sweep, studies: Path, store: Path) -> None:

@@ -222,6 +222,33 @@ def test_a_trial_that_kills_its_worker_is_found_and_stored(store: ResultStore) -
     assert trained(later) == [culprit.id]
 
 
+def test_a_trial_that_kills_its_worker_while_it_is_evaluated_is_not_measured_again_unasked(store: ResultStore) -> None:
+    launch(store, Workers())
+    culprit, wider = TRIALS[3], dataclasses.replace(STUDY, quantities=(RATE, ELBO))
+
+    def work(task: PackTask, pack: Pack, into: ResultStore) -> PackRecord | None:
+        return None if culprit in pack.trials else succeed(task, pack, into)
+
+    _, outcome = launch(store, Workers(work), wider)
+    assert (outcome.exit_code, outcome.statuses) == (3, {"crashed": 1, "evaluated": 5})
+    plan = plan_study(wider, store)
+    assert (plan.unmeasured, plan.unevaluated) == ({culprit.id: "the worker process died"}, {})
+    assert plan_study(STUDY, store).failed == ()  # the rate is there
+    later = Workers()
+    assert launch(store, later, wider)[1].exit_code == 3
+    assert later.tasks == []
+    assert launch(store, later, wider, retry=("died",))[1].exit_code == 0
+    assert [task.task for task in later.tasks] == ["evaluate"]
+
+
+def test_a_bug_in_a_worker_ends_the_launch_with_its_traceback(store: ResultStore) -> None:
+    workers = Workers(lambda task, pack, into: PackRecord(pack=pack.id, traceback="Traceback: ours"))
+    _, outcome = launch(store, workers, width=1)
+    assert len(workers.tasks) == 1
+    assert (outcome.exit_code, outcome.fault, outcome.traceback) == (1, "", "Traceback: ours")
+    assert store.scan("launches", ["event", "exit_code"]).to_pylist()[-1] == {"event": "interrupted", "exit_code": 1}
+
+
 def test_a_store_that_cannot_be_written_stops_the_launch(store: ResultStore) -> None:
     def work(task: PackTask, pack: Pack, into: ResultStore) -> PackRecord:
         return PackRecord(pack=pack.id, fault="cannot write: no space left on device")

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, FreeBitsObjective, Training
 from results.commit import new_identity, now
 from results.quantity import Estimate, Quantity
-from results.schema import FAILED, FINISHED
+from results.schema import EVALUATION_FAILED, FAILED, FINISHED
 from results.store import ResultStore
 from studies.axes import axis, product
 from studies.study import Study
 from studies.trial import Trial
+from sweep.failures import Fault
 from sweep.pack import Pack, decide
 from sweep.plan import StudyPlan, count_packs, decisions_for, disk_bytes, hours, plan_study
 from sweep.rows import Attempt, trial_row, value_rows
@@ -40,7 +41,7 @@ STUDY = Study(
     quantities=(RATE, ELBO),
 )
 TRIALS = STUDY.trials()
-STATUSES = sorted(FINISHED | FAILED)
+STATUSES = sorted((FINISHED | FAILED) - {EVALUATION_FAILED})  # of attempts
 
 
 def commit(
@@ -51,6 +52,7 @@ def commit(
     measured: tuple[Quantity, ...] = (),
     kept: bool = True,
     seconds: tuple[float, float] = (3.0, 1.0),
+    faults: dict[Quantity, str] | None = None,
 ) -> None:
     """One attempt at a trial, as a worker stores it."""
     pack = Pack(trials=(trial,), decision=decide(trial, 2, "cpu"))
@@ -61,7 +63,8 @@ def commit(
         attempt.failed(status, reason)
     values = {quantity.name: Estimate(1.0) for quantity in measured}
     tables: dict[str, Any] = {"trials": [trial_row(attempt, pack, task)]}
-    tables |= value_rows(trial.id, attempt.identity, "last", values, measured, 16)
+    wrong = {quantity.name: Fault(reason=why) for quantity, why in (faults or {}).items()}
+    tables |= value_rows(trial.id, attempt.identity, "last", values, (*measured, *(faults or {})), 16, wrong)
     weights = {f"{trial.id}/w": np.zeros(3, dtype=np.float32)} if status == "completed" and kept else {}
     store.commit(tables, weights)
 
@@ -155,6 +158,29 @@ def test_a_new_version_of_a_quantity_is_lacking(store: ResultStore) -> None:
     newer = dataclasses.replace(RATE, version=2)
     plan = plan_study(dataclasses.replace(STUDY, quantities=(newer, ELBO)), store)
     assert plan.unevaluated == {TRIALS[0].id: (newer,)}
+
+
+def test_what_could_not_be_measured_is_failed_until_it_is_asked_for_again(store: ResultStore) -> None:
+    commit(store, TRIALS[0], measured=(ELBO,), faults={RATE: "no volume"})
+    commit(store, TRIALS[1], faults={RATE: "no volume", ELBO: "no light"})
+    commit(store, TRIALS[2], faults={dataclasses.replace(RATE, version=2): "of another version"})
+    commit(store, TRIALS[3], kept=False, faults={ELBO: "no light"})
+    commit(store, TRIALS[4], "error", "no volume")
+    failed = {TRIALS[0].id: "no volume", TRIALS[1].id: "no volume; no light", TRIALS[3].id: "no light"}
+    plan = plan_study(STUDY, store)
+    assert plan.unmeasured == failed
+    assert ids(plan.failed) == [*failed, TRIALS[4].id]
+    assert (ids(plan.finished), plan.unevaluated) == ([TRIALS[2].id], {TRIALS[2].id: (RATE, ELBO)})
+    assert plan.trials == len(STUDY)
+    again = plan_study(STUDY, store, retry=("no light",))
+    assert (again.unmeasured, again.retried, again.weightless) == ({TRIALS[0].id: "no volume"}, 0, 1)
+    assert again.unevaluated == {TRIALS[1].id: (RATE, ELBO), TRIALS[2].id: (RATE, ELBO)}
+    everything = plan_study(STUDY, store, retry=("*",))
+    assert (everything.failed, everything.retried) == ((), 1)
+    assert everything.unevaluated[TRIALS[0].id] == (RATE,)
+    one = plan_study(STUDY, store, quantities=("elbo",))
+    assert one.unmeasured == {TRIALS[1].id: "no light", TRIALS[3].id: "no light"}
+    assert plan_study(STUDY, store, force=True).unmeasured == {}
 
 
 def test_what_has_no_weights_cannot_be_evaluated_and_is_counted(store: ResultStore) -> None:

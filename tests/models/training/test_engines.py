@@ -162,6 +162,18 @@ def test_a_diverged_trial_is_frozen_at_its_step_and_nobody_notices(path: str) ->
 
 
 @pytest.mark.parametrize("path", ["fused", "sequential"])
+@pytest.mark.parametrize("rate", [1e20, 1e39])  # parameters whose loss is infinite; infinite ones
+def test_a_trial_that_diverges_by_its_last_step_is_not_alive_and_has_done_its_steps(path: str, rate: float) -> None:
+    good = [member((1.0, 1.0), seed=k, steps=1) for k in range(2)]
+    wild = [good[0], member((1.0, 1.0), seed=5, steps=1, rate=rate), good[1]]
+    state = train(problem(wild), path)  # type: ignore[arg-type]
+    assert state.alive.tolist() == [True, False, True]
+    assert state.step.tolist() == [1, 1, 1]
+    again = train(problem(wild), path, state)  # type: ignore[arg-type]
+    assert again.alive.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("path", ["fused", "sequential"])
 def test_training_resumes_from_a_checkpoint_bit_for_bit(path: str) -> None:
     members = [member((0.5, k + 0.5), seed=k, steps=50, ema=0.95) for k in range(2)]
     calm = train(problem(members), path)  # type: ignore[arg-type]

@@ -161,7 +161,11 @@ def _outcome_of(store: ResultStore) -> dict[str, tuple[Any, ...]]:
     rows = {row["trial"]: row for row in store.trials().to_pylist()}
     metrics: dict[str, dict[str, Any]] = {trial: {} for trial in rows}
     for row in store.winning("metrics").to_pylist():
-        metrics[row["trial"]][row["quantity"]] = (row["value"].hex(), row["version"], row["weights"])
+        metrics[row["trial"]][row["quantity"]] = (
+            row["error"] or row["value"].hex(),
+            row["version"],
+            row["weights"],
+        )
     found = {}
     for trial, row in rows.items():
         weights = store.weights(trial) if row["status"] == "completed" else {}

