@@ -20,7 +20,7 @@ from torch.func import functional_call, vmap
 
 from evaluation.errors import EvaluationError
 from models.data.dataset import Dataset
-from models.network import Network, to_float
+from models.network import Network
 from models.noise import ALIGN, Draws, Noise
 from models.spec import nearest
 
@@ -136,7 +136,7 @@ class PackView:
     def _batch(self, first: int, rows: int) -> Tensor:
         """Test images first..first+rows-1, going round at the end of the split."""
         index = torch.arange(first, first + rows) % self.rows
-        return to_float(self.data.test.images[index].to(self._device), self._dtype)
+        return self.data.test.images[index].to(self._device, self._dtype)
 
     def _over_test(self, method: str, unpack: Callable[[Any], tuple[Tensor, ...]]) -> tuple[Floats, ...]:
         return self._over_rows(method, self.rows, lambda first, rows, noise: (self._batch(first, rows), noise), unpack)

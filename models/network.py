@@ -8,12 +8,11 @@ the noise that it is handed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
-from models.noise import Draws, Noise
+from models.noise import Draws
 
 
 class Terms(NamedTuple):
@@ -60,14 +59,3 @@ class Network(nn.Module):
     def forward(self, method: str, *args: Any) -> Any:
         """Calls a method by name: torch's functional calls go through `forward` alone."""
         return getattr(self, method)(*args)
-
-
-class Initialised(Protocol):
-    """A module that sets its own parameters instead of the default rule in models/initialise.py."""
-
-    def initialise(self, noise: Noise, site: str) -> dict[str, Tensor]: ...
-
-
-def to_float(images: Tensor, dtype: torch.dtype) -> Tensor:
-    """uint8 images to the floating dtype, values unchanged."""
-    return images.to(dtype)

@@ -26,8 +26,7 @@ def fix_products() -> None:
     """Makes MKL's products independent of where their operands lie, and so of a trial's slot.
 
     Without this, the product of small odd shapes takes another path, with another last bit, where an operand does not
-    start at a multiple of 64 bytes. It costs about 5 % of a step of small dense networks. MKL reads the setting at its
-    first product.
+    start at a multiple of 64 bytes. What it costs is in BENCHMARKS.md. MKL reads the setting at its first product.
     """
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
