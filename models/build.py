@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from models.data.dataset import Dataset
+from models.families import Data, Model, Objective
 from models.network import Network
-from models.spec import Data, Kind, Model, Objective, SpecificationError, nearest
+from models.spec import Kind, SpecificationError, nearest
 
 if TYPE_CHECKING:
     from models.objectives import ObjectiveFunction

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from models.encoders import KERNEL, PADDING, STRIDE
+from models.families import Data
 from models.kinds import ConvolutionalDecoder, DenseDecoder
 from models.layers import ACTIVATIONS, dense
-from models.spec import Data
 
 
 class Dense(nn.Module):

@@ -10,9 +10,9 @@ import math
 
 from torch import Tensor, nn
 
+from models.families import Data
 from models.kinds import ConvolutionalEncoder, DenseEncoder
 from models.layers import ACTIVATIONS, dense
-from models.spec import Data
 
 KERNEL, STRIDE, PADDING = 4, 2, 1  # halves an even height and width exactly
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.build import implementation
+from models.families import Data
 from models.kinds import HierarchicalModel
 from models.likelihoods import Likelihood
 from models.network import Code, Network, Terms
@@ -22,7 +23,6 @@ from models.noise import Draws
 from models.normal import Normal, kl_divergence
 from models.posteriors import ConditionalPosterior, NormalPosterior
 from models.priors import ConditionalNormal, StandardNormal
-from models.spec import Data
 
 ACTIVATION = "relu"  # of the conditional networks: Xiao & Bamler (2023), Tables 2-3
 

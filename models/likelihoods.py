@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import kinds
-from models.spec import Data
+from models.families import Data
 
 PIXELS = (-3, -2, -1)
 

@@ -28,19 +28,30 @@ class Terms(NamedTuple):
 
 
 class Code(NamedTuple):
-    """A diagonal-Gaussian posterior over one latent group: mean, std and one sample, each (B, d)."""
+    """A normal posterior over one latent group: mean, marginal standard deviations and one sample, each (B, d)."""
 
     mean: Tensor
     std: Tensor
     sample: Tensor
 
 
+class Labelled(NamedTuple):
+    """A batch for a supervised network: x (B, C, H, W), the raw integers in the floating dtype, and y (B,) int64."""
+
+    x: Tensor
+    y: Tensor
+
+
 class Network(nn.Module):
-    """A latent-variable model of one trial. `x` is (B, C, H, W), the raw integers 0..levels in the floating dtype."""
+    """A model of one trial. `x` is (B, C, H, W), the raw integers 0..levels in the floating dtype.
+
+    supervised: `terms` takes a `Labelled` batch in place of x.
+    """
 
     groups: tuple[str, ...]
+    supervised: bool = False
 
-    def terms(self, x: Tensor, noise: Draws) -> Terms:
+    def terms(self, x: Any, noise: Draws) -> Terms:
         """One-sample estimate of rate and distortion (analytic KL where there is one)."""
         raise NotImplementedError
 
@@ -48,12 +59,27 @@ class Network(nn.Module):
         """The posterior of each group; a lower group's is conditional on the *sample* of the group above."""
         raise NotImplementedError
 
+    def scales(self, x: Tensor, noise: Draws) -> dict[str, Tensor]:
+        """The lower-triangular factor L of each group's posterior covariance LLᵀ: (B, d, d), of the codes above."""
+        raise NotImplementedError
+
     def reconstruct(self, x: Tensor) -> Tensor:
         """The likelihood's mean, scaled to [0, 1], at the modes of the posteriors: (B, C, H, W)."""
         raise NotImplementedError
 
+    def resample(self, x: Tensor, noise: Draws) -> Tensor:
+        """One sampled reconstruction a datum, z ~ q(z|x) and x' ~ p(x|z): (B, C, H, W), integers 0..levels."""
+        raise NotImplementedError
+
     def generate(self, count: int, noise: Draws) -> Tensor:
-        """The likelihood's mean, scaled to [0, 1], at latents drawn from the prior: (count, C, H, W)."""
+        """What the likelihood says at latents drawn from the prior, scaled to [0, 1]: (count, C, H, W).
+
+        Its mean; of an autoregressive likelihood, which has none, a sample.
+        """
+        raise NotImplementedError
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Of a classifier: log p(y|x) up to a constant, (B, classes)."""
         raise NotImplementedError
 
     def forward(self, method: str, *args: Any) -> Any:

@@ -2,7 +2,7 @@
 
 A specification says what is trained, never how or where. It imports no torch, so that studies can be listed and planned
 in an instant. Every open choice (a data set, a decoder, an objective, …) is a *kind*: a subclass of one of the families
-below, found by its `kind` tag, so that a user's own file adds kinds beside ours.
+of models/families.py, found by its `kind` tag, so that a user's own file adds kinds beside ours.
 
 The canonical form, from which a trial's identity is hashed, drops fields that equal their default and never a kind's
 tag; so a field with a default can be added later without changing the identity of what is already stored. A default
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 SIGNIFICANT_DIGITS = 9
 Form = Literal["canonical", "masked", "complete"]
@@ -216,60 +216,3 @@ def describe(error: ValidationError) -> str:
         shown = f" (got {given!r})" if isinstance(given, bool | int | float | str | None) else ""
         faults.append(f"{where}: {fault['msg'].removeprefix('Value error, ')}{shown}")
     return "; ".join(faults)
-
-
-class Data(Kind):
-    """A data set with its splits. Images are integers 0..levels of shape (channels, height, width)."""
-
-    shape: ClassVar[tuple[int, int, int]]
-    levels: ClassVar[int]
-    classes: ClassVar[int]
-
-
-class Encoder(Kind):
-    """x -> features, for a posterior to read."""
-
-
-class Decoder(Kind):
-    """z -> the natural parameters of a likelihood."""
-
-
-class Likelihood(Kind):
-    """p(x|z) given the decoder's output."""
-
-
-class Model(Kind):
-    """A latent-variable model: posteriors, priors and a likelihood."""
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of the latent groups, bottom-up: the order of `objective.beta`."""
-        return ("z1",)
-
-    @property
-    def convolutional(self) -> bool:
-        """Whether its time goes into convolutions, which a CPU runs faster one model after another."""
-        return False
-
-    def check(self, data: Data) -> None:
-        """Raises ValueError when this model cannot be trained on `data`."""
-
-
-class Objective(Kind):
-    """What is minimised, as a function of a model's rates and distortion."""
-
-    def check(self, model: Model) -> None:
-        """Raises ValueError when the objective does not fit the model's latent groups."""
-
-
-class Optimiser(Kind):
-    """How gradients become steps."""
-
-
-AnyData = Annotated[Data, BeforeValidator(functools.partial(parse_kind, Data))]
-AnyEncoder = Annotated[Encoder, BeforeValidator(functools.partial(parse_kind, Encoder))]
-AnyDecoder = Annotated[Decoder, BeforeValidator(functools.partial(parse_kind, Decoder))]
-AnyLikelihood = Annotated[Likelihood, BeforeValidator(functools.partial(parse_kind, Likelihood))]
-AnyModel = Annotated[Model, BeforeValidator(functools.partial(parse_kind, Model))]
-AnyObjective = Annotated[Objective, BeforeValidator(functools.partial(parse_kind, Objective))]
-AnyOptimiser = Annotated[Optimiser, BeforeValidator(functools.partial(parse_kind, Optimiser))]

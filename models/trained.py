@@ -9,8 +9,9 @@ import numpy.typing as npt
 import torch
 
 from models.build import build_network
+from models.families import Data, Model
 from models.network import Network
-from models.spec import Data, Model, SpecificationError
+from models.spec import SpecificationError
 
 
 def trained_network(model: Model, data: Data, weights: Mapping[str, npt.NDArray[np.floating]]) -> Network:

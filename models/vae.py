@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from models.build import implementation
+from models.families import Data
 from models.kinds import FlatModel
 from models.likelihoods import Likelihood
 from models.network import Code, Network, Terms
@@ -12,7 +13,6 @@ from models.noise import Draws
 from models.normal import Normal
 from models.posteriors import NormalPosterior
 from models.priors import StandardNormal
-from models.spec import Data
 
 
 class VariationalAutoencoder(Network):

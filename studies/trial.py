@@ -9,8 +9,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from models.families import AnyData, AnyModel, AnyObjective
 from models.kinds import Training
-from models.spec import AnyData, AnyModel, AnyObjective, Spec, SpecificationError, parse, to_json
+from models.spec import Spec, SpecificationError, parse, to_json
 
 ID_DIGITS = 16
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from models.spec import Model
+from models.families import Model
 from models.training.slots import narrower
 from studies.trial import Trial
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from models.spec import Data, SpecificationError
+from models.families import Data
+from models.spec import SpecificationError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,12 @@ from torch import Tensor
 from models import noise
 from models.build import build_network, build_objective, implementation, load_data
 from models.data.dataset import Dataset
+from models.families import Data, Model, Objective
 from models.initialise import initialise
 from models.kinds import Training
 from models.network import Network
 from models.objectives import ObjectiveFunction
-from models.spec import Data, Kind, Model, Objective
+from models.spec import Kind
 from models.training.layout import Layout
 from models.training.optimisers import Stepper
 from models.training.slots import slots

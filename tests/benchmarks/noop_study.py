@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar
 
+from models.families import Data, Model, Objective
 from models.kinds import Training
-from models.spec import Data, Model, NonNegative, Objective
+from models.spec import NonNegative
 from results.quantity import Estimate, Quantity
 from studies.axes import axis
 from studies.study import Study

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from models.data.dataset import Dataset, Split
+from models.families import Data
 from models.network import Code, Network, Terms
 from models.noise import Draws
-from models.spec import Data
 
 
 class Tiny(Data):

@@ -9,10 +9,11 @@ import torch
 
 from models import kinds
 from models.build import build_network, build_objective, implementation, load_data
+from models.families import Data, Model
 from models.hierarchical import HierarchicalAutoencoder
 from models.kinds import Binomial, Digits, FlatModel, HierarchicalModel
 from models.network import Network
-from models.spec import Data, Model, SpecificationError, parse
+from models.spec import SpecificationError, parse
 from models.vae import VariationalAutoencoder
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models import kinds
 from models.build import build_network
+from models.families import Data
 from models.hierarchical import HierarchicalAutoencoder
 from models.initialise import initialise
 from models.likelihoods import Gaussian
@@ -18,7 +19,6 @@ from models.noise import Noise, key
 from models.normal import Normal, kl_divergence, kl_to_standard
 from models.posteriors import ConditionalPosterior, NormalPosterior
 from models.priors import ConditionalNormal, StandardNormal
-from models.spec import Data
 
 PIXELS, LOWER, UPPER = 4, 3, 2
 OFFSET = 100.0  # keeps rectified units in their linear part

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from models import kinds, likelihoods
+from models.families import Data
 from models.noise import Noise, key
-from models.spec import Data
 
 
 class Binary(Data):

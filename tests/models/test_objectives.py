@@ -8,8 +8,8 @@ from torch import Tensor
 
 from models import kinds
 from models.build import build_objective
+from models.families import Objective
 from models.network import Terms
-from models.spec import Objective
 
 # Two groups, two data: mean rates 2 (z1) and 0.5 (z2), total 2.5; mean distortion 10.
 RATE = torch.tensor([[1.0, 3.0], [0.25, 0.75]], dtype=torch.float64)

@@ -9,10 +9,10 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from models import kinds
 from models.build import build_network, build_objective
+from models.families import Model
 from models.initialise import initialise
 from models.network import Terms
 from models.noise import Noise, key
-from models.spec import Model
 
 DENSE: dict[str, object] = {"likelihood": kinds.Binomial(total=16)}
 CONVOLUTIONAL: dict[str, object] = {

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from models import decoders, encoders
+from models.families import Data
 from models.kinds import (
     Binomial,
     ConvolutionalDecoder,
@@ -20,7 +21,6 @@ from models.kinds import (
     HierarchicalModel,
 )
 from models.noise import Noise, key
-from models.spec import Data
 
 
 class Colour(Data):

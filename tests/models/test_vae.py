@@ -15,12 +15,12 @@ from torch.distributions import MultivariateNormal
 
 from models import kinds
 from models.build import build_network
+from models.families import Data
 from models.initialise import initialise
 from models.likelihoods import Gaussian
 from models.noise import Noise, key
 from models.posteriors import NormalPosterior
 from models.priors import StandardNormal
-from models.spec import Data
 from models.vae import VariationalAutoencoder
 
 SIGMA = 0.6

@@ -9,8 +9,9 @@ from textwrap import dedent
 
 import pytest
 
+from models.families import Objective
 from models.kinds import BetaObjective
-from models.spec import Objective, SpecificationError, kinds, parse
+from models.spec import SpecificationError, kinds, parse
 from studies.paths import StudyError
 from studies.user_file import UserModule, load_file, load_source
 
@@ -18,7 +19,8 @@ KIND = dedent(
     """
     from __future__ import annotations
     from dataclasses import dataclass
-    from models.spec import NonNegative, Objective
+    from models.families import Objective
+    from models.spec import NonNegative
 
     class {name}(Objective):
         kind = "{tag}"

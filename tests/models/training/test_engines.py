@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from models.families import Model, Objective, Optimiser
 from models.kinds import (
     Adam,
     Adamax,
@@ -22,7 +23,6 @@ from models.kinds import (
     HierarchicalModel,
     Training,
 )
-from models.spec import Model, Objective, Optimiser
 from models.training.problem import Member, Problem, build_problem, padded
 from models.training.state import PackState
 from models.training.trainer import train

@@ -5,8 +5,9 @@ The tests write copies of this file with other values of the three constants.
 
 from __future__ import annotations
 
+from models.families import Data, Model, Objective
 from models.kinds import Adam, Training
-from models.spec import Data, Model, NonNegative, Objective
+from models.spec import NonNegative
 from results.quantity import Quantity
 from studies.axes import axis
 from studies.study import Study
