@@ -7,7 +7,7 @@ the study is there.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,17 @@ STORED = ("status", "reason", "attempt", "step", "train_seconds", "evaluate_seco
 MISSING = "missing"
 
 Arrays = Callable[[str, str], "np.ndarray | None"]
+Curves = Callable[[str], "Mapping[str, tuple[np.ndarray, np.ndarray]]"]
 
 
 def no_arrays(trial: str, name: str) -> np.ndarray | None:
-    """The pictures of a frame that has none."""
+    """The pictures and codes of a frame that has none."""
     return None
+
+
+def no_curves(trial: str) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+    """The training curves of a frame that has none."""
+    return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +69,8 @@ class Frame:
     setting, seed, status (completed, diverged, a failure, or missing), reason, attempt, step, train_seconds,
     evaluate_seconds, code, width, path, one an axis, one a quantity (float64, in its unit, NaN where there is none)
     and "<quantity>.se", its standard error. reduced: how the study was cut down, where it was. arrays: (trial,
-    name of a quantity of pictures) -> uint8 (n, C, H, W), or None.
+    name of a quantity of pictures or codes) -> uint8 (n, C, H, W), or float32 codes, or None. curves: trial -> its
+    training curves, name -> (steps, values).
     """
 
     study: str
@@ -73,6 +80,7 @@ class Frame:
     trials: pd.DataFrame
     reduced: str = ""
     arrays: Arrays = no_arrays
+    curves: Curves = no_curves
 
     @property
     def coverage(self) -> Coverage:
@@ -148,10 +156,12 @@ def build_frame(
     for name in names:
         wide[name] = _aligned(values, name, ids)
         wide[f"{name}.se"] = _aligned(errors, name, ids)
-    versions = {quantity.name: quantity.version for quantity in quantities}
+    known = {quantity.name: quantity for quantity in quantities}
 
     def arrays(trial: str, name: str) -> np.ndarray | None:
-        return store.image(trial, name, versions.get(name))
+        quantity = known.get(name)
+        stored = store.codes if quantity is not None and quantity.form == "codes" else store.image
+        return stored(trial, name, quantity and quantity.version)
 
     return Frame(
         study=study,
@@ -161,6 +171,7 @@ def build_frame(
         trials=pd.concat([trials, pd.DataFrame(wide, index=trials.index)], axis=1),
         reduced=reduced,
         arrays=arrays,
+        curves=store.curves,
     )
 
 

@@ -18,7 +18,8 @@ _BUILD = re.compile(r"[\w.]*:[A-Za-z_]\w*")
 class Output:
     """One table or figure.
 
-    name: of its files; title: of its caption; studies: those whose frames it draws on, by full name.
+    name: of its files; title: of its caption; studies: those whose frames it draws on, by full name; it is made where
+        all of them are asked for. also: further ones, drawn on where they are asked for too.
     build: 'module:function', imported only when it is drawn and called with the frames by study name; a module left
         empty means the module in which the paper stands (a user's own file).
     options: keyword arguments that the function takes beside the frames, of how a table tests its differences:
@@ -30,6 +31,7 @@ class Output:
     studies: tuple[str, ...]
     build: str
     options: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]+", self.name):
@@ -63,7 +65,7 @@ class Paper:
         self._refuse_repeats("table", (output.name for output in self.tables))
         self._refuse_repeats("figure", (output.name for output in self.figures))
         for output in (*self.tables, *self.figures):
-            for name in output.studies:
+            for name in (*output.studies, *output.also):
                 if name not in names:
                     raise StudyError(f"{self.name}: {output.name} draws on {name}; {nearest(name, names)}")
 

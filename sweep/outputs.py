@@ -171,7 +171,7 @@ def _is_asked(output: Output, results: Results) -> bool:
 
 def _uncovered(results: Results, what: What) -> list[str]:
     """The studies that no output of their paper draws on."""
-    covered = {name for output in chosen(results, what) for name in output.studies}
+    covered = {name for output in chosen(results, what) for name in (*output.studies, *output.also)}
     return [name for name in results.frames if name not in covered]
 
 
@@ -190,7 +190,8 @@ def _build(
             f"{output.name} is built by {output.build}, which is not there; {nearest(attribute, vars(found))}"
         )
     taken = {name: value for name, value in (options or {}).items() if name in output.options}
-    made = function({name: frames[name] for name in output.studies}, **taken)
+    drawn = (*output.studies, *(name for name in output.also if name in frames))
+    made = function({name: frames[name] for name in drawn}, **taken)
     if not isinstance(made, kind):
         raise StudyError(f"{output.name}: {output.build} gives a {type(made).__name__}, not a {kind.__name__}")
     name = getattr(made, "name", None)
