@@ -22,6 +22,8 @@ class Quantity:
     unit: 'nats', 'dB', 'fraction', …; goal: which direction is better.
     family: 'module:function' that computes this and its relatives in one pass, called as `family(view, names)`; a
         module left empty means the module in which the study stands (a user's own file).
+    prerequisites: 'module:function' (as for `family`) that names what must be trained before this can be measured,
+        called as `function(trial) -> {role: trial}`; none where it is empty. See studies/prerequisites.py.
     label: how tables and figures write it.
     form: 'number' is one value with an optional standard error; 'images' a stack of pictures; 'codes' latent points.
     """
@@ -32,6 +34,7 @@ class Quantity:
     family: str
     version: int = 1
     label: str = ""
+    prerequisites: str = ""
     form: Form = "number"
 
     def __post_init__(self) -> None:

@@ -106,7 +106,10 @@ def _in_file(path: str, attribute: str | None) -> list[Entry]:
 
 def _study_of(study: Study, source: UserModule) -> Study:
     """The study with its quantities bound to the module of the user's file, where they name none."""
-    bound = (dataclasses.replace(one, family=_bound(one.family, source)) for one in study.quantities)
+    bound = (
+        dataclasses.replace(one, family=_bound(one.family, source), prerequisites=_bound(one.prerequisites, source))
+        for one in study.quantities
+    )
     return dataclasses.replace(study, quantities=tuple(bound))
 
 

@@ -66,3 +66,14 @@ PICTURES = tuple(
     )
 )
 """One picture a class: test images, their reconstructions at the posterior modes, samples."""
+
+CLASSIFICATION = (
+    Quantity(
+        name="accuracy",
+        unit="fraction",
+        goal="maximise",
+        family="evaluation.classification:classification",
+        label="accuracy",
+    ),
+)
+"""Of a classifier on the test set: what is measured of a prerequisite that is one."""

@@ -70,8 +70,12 @@ class Pack:
 
 
 def prefers_fusing(model: Model, device: str) -> bool:
-    """The shipped rule: on a CPU convolutions run in sequence (fused they are slower), small dense networks fused."""
-    return device != "cpu" or not model.convolutional
+    """The shipped rule: on a CPU convolutions run in sequence (fused they are slower), small dense networks fused.
+
+    Autoregressive models run in sequence on any device: they are evaluated by sampling pixel by pixel, from values that
+    are kept between pixels, which vmap cannot do; and one of them fills a device, where a fused pack would not fit.
+    """
+    return not model.autoregressive and (device != "cpu" or not model.convolutional)
 
 
 def decide(trial: Trial, planned: int, device: str, width: int | None = None) -> Decision:

@@ -7,8 +7,8 @@ so every executor has the same failure policy.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from studies.trial import Trial
@@ -21,10 +21,11 @@ DIED = "the worker process died"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A pack with what turns it into a task."""
+    """A pack with what turns it into a task, and the ids of the packs that must be settled before it is handed out."""
 
     pack: Pack
     make_task: Callable[[Pack, int], PackTask]
+    after: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -61,6 +62,9 @@ class PackQueue:
         self.traceback = ""
         self._waiting = deque(jobs)
         self._running: dict[str, Job] = {}
+        # A pack that was split is settled when all its parts are: part -> the pack it is of, and how many are open.
+        self._whole = {job.pack.id: job.pack.id for job in jobs}
+        self._open = Counter(self._whole.values())
         self._blame = Blame()
         self._inflight = inflight
         self._crashed = crashed
@@ -68,19 +72,26 @@ class PackQueue:
         self._stopping = False
 
     def take(self) -> PackTask | None:
-        """The next task; None where none is waiting now (more may come while packs run)."""
+        """The next task; None where none is ready now (more may come while packs run)."""
         with self._lock:
-            if self._stopping or not self._waiting:
+            place = None if self._stopping else self._ready()
+            if place is None:
                 return None
-            job = self._waiting.popleft()
+            job = self._waiting[place]
+            del self._waiting[place]
             self._running[job.pack.id] = job
             return job.make_task(job.pack, self._blame.deaths[job.pack.id])
+
+    def _ready(self) -> int | None:
+        """Where the first job waits whose prerequisites are settled: trained, failed or found to kill their worker."""
+        ready = (place for place, job in enumerate(self._waiting) if not any(self._open[pack] for pack in job.after))
+        return next(ready, None)
 
     @property
     def exhausted(self) -> bool:
         """Whether no task will come any more."""
         with self._lock:
-            return (self._stopping or not self._waiting) and not self._running
+            return not self._running and (self._stopping or self._ready() is None)
 
     @property
     def stopping(self) -> bool:
@@ -100,6 +111,7 @@ class PackQueue:
                 self._stopping = True
             if job is None or record.stopped or record.fault or record.traceback:
                 return
+            self._settle(job.pack)
             self.counts.packs_done += 1
             self.counts.steps += record.trial_steps
             for status, count in record.counts.items():
@@ -119,7 +131,14 @@ class PackQueue:
             if not again:
                 self.counts.packs_done += 1
             self.counts.packs += max(0, len(again) - 1)
-            self._waiting.extendleft(Job(pack=part, make_task=job.make_task) for part in reversed(again))
+            self._settle(job.pack, again)
+            self._waiting.extendleft(replace(job, pack=part) for part in reversed(again))
+
+    def _settle(self, pack: Pack, instead: Sequence[Pack] = ()) -> None:
+        """Notes that a pack is done with, but for the packs that run in its stead."""
+        whole = self._whole[pack.id]
+        self._whole |= dict.fromkeys((part.id for part in instead), whole)
+        self._open[whole] += len(instead) - 1
 
     def snapshot(self) -> Counts:
         """How far the launch is now, as a copy that no worker changes."""

@@ -34,11 +34,11 @@ def kinds_of(value: Any) -> Iterator[Kind]:
 
 
 def sources_of(trial: Trial, quantities: Iterable[Quantity], sources: Collection[Source]) -> list[Source]:
-    """Those of the files that define a kind of the trial or the family of one of the quantities."""
+    """Those of the files that define a kind of the trial, or the family or prerequisites of one of the quantities."""
     if not sources:
         return []
     modules = {type(kind).__module__ for kind in kinds_of(trial)}
-    modules |= {quantity.family.partition(":")[0] for quantity in quantities}
+    modules |= {name.partition(":")[0] for one in quantities for name in (one.family, one.prerequisites)}
     return [source for source in sources if source.name in modules]
 
 
