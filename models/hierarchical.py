@@ -73,8 +73,8 @@ class HierarchicalAutoencoder(Network):
     def terms(self, x: Tensor, noise: Draws) -> Terms:
         """Rates (L, B), each an analytic KL at one sample of the layer above, and the distortion (B,), nats."""
         q = self._top(x)
-        rates = [self.prior.rate(q)]
         z = q.sample(noise, f"posterior/{self.groups[-1]}")
+        rates = [self.prior.rate(q, z, None)]
         for layer in self._layers_below():
             q = self._below(layer, x, z)
             rates.append(kl_divergence(q, self.conditional_priors[layer](z)))
@@ -91,6 +91,9 @@ class HierarchicalAutoencoder(Network):
             codes[self.groups[layer]] = Code(q.mean, q.std, z)
         return {group: codes[group] for group in self.groups}
 
+    def scales(self, x: Tensor, noise: Draws) -> dict[str, Tensor]:
+        return {group: torch.diag_embed(code.std) for group, code in self.codes(x, noise).items()}
+
     def reconstruct(self, x: Tensor) -> Tensor:
         """The likelihood's mean at the modes all the way down (Xiao & Bamler 2023, Eq. 5)."""
         z = self._top(x).mean
@@ -98,8 +101,12 @@ class HierarchicalAutoencoder(Network):
             z = self._below(layer, x, z).mean
         return self.likelihood.mean(self.decoder(z))
 
+    def resample(self, x: Tensor, noise: Draws) -> Tensor:
+        uniforms = noise.uniform("pixels", (len(x), self.likelihood.uniforms, *x.shape[-2:]))
+        return self.likelihood.draw(self.decoder(self.codes(x, noise)[self.groups[0]].sample), uniforms)
+
     def generate(self, count: int, noise: Draws) -> Tensor:
-        z = self.prior.sample(count, noise, f"prior/{self.groups[-1]}")
+        z = self.prior.sample(count, noise, f"prior/{self.groups[-1]}", None)
         for layer in self._layers_below():
             p: Normal = self.conditional_priors[layer](z)
             z = p.sample(noise, f"prior/{self.groups[layer]}")

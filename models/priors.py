@@ -6,24 +6,46 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from models import kinds
+from models.families import Data
 from models.layers import dense
 from models.noise import Draws
-from models.normal import Normal, NormalHead, kl_to_standard
+from models.normal import Normal, NormalHead
+from models.posteriors import Distribution
 
 
-class StandardNormal(nn.Module):
+class Prior(nn.Module):
+    """What a flat model asks of p(z).
+
+    A prior may be made of posteriors: those at the images that it gives as `inputs`, which the model encodes together
+    with the data and hands back as `components`.
+    """
+
+    def inputs(self) -> Tensor | None:
+        """Images (C, ch, H, W) on the raw scale 0..levels whose posteriors the prior is made of; None without any."""
+        return None
+
+    def rate(self, q: Distribution, z: Tensor, components: Distribution | None) -> Tensor:
+        """KL[q ‖ p], nats: (B,); where it has no closed form, its estimate at the sample z (B, d) of q."""
+        raise NotImplementedError
+
+    def sample(self, count: int, noise: Draws, site: str, components: Distribution | None) -> Tensor:
+        """(count, d)."""
+        raise NotImplementedError
+
+
+class StandardNormal(Prior):
     """p(z) = N(0, I) in `size` dimensions."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
 
-    def rate(self, q: Normal) -> Tensor:
-        """KL[q ‖ p], nats: (B,)."""
-        return kl_to_standard(q)
+    def rate(self, q: Distribution, z: Tensor, components: Distribution | None) -> Tensor:
+        """In closed form: z and components play no part."""
+        return q.kl_to_standard()
 
-    def sample(self, count: int, noise: Draws, site: str) -> Tensor:
-        """(count, size)."""
+    def sample(self, count: int, noise: Draws, site: str, components: Distribution | None) -> Tensor:
         return noise.normal(site, (count, self.size))
 
 
@@ -38,3 +60,8 @@ class ConditionalNormal(nn.Module):
     def forward(self, upper: Tensor) -> Normal:
         normal: Normal = self.head(self.layers(upper))
         return normal
+
+
+def standard_normal(spec: kinds.StandardNormalPrior, data: Data, latent: int) -> StandardNormal:
+    """The standard normal prior of a model with `latent` dimensions."""
+    return StandardNormal(latent)

@@ -43,7 +43,7 @@ def digits() -> Any:
         likelihood=Binomial(total=16),
     )
     network = build_network(model, data.spec)
-    return network, initialise(network, keys(0, 1, 2, 3, 4), torch.float32), data
+    return network, initialise(network, keys(0, 1, 2, 3, 4), torch.float32, data.train.images), data
 
 
 def test_same_bits_in_another_slot_and_company(digits):

@@ -16,7 +16,7 @@ from models.initialise import initialise
 from models.likelihoods import Gaussian
 from models.network import Network
 from models.noise import Noise, key
-from models.normal import Normal, kl_divergence, kl_to_standard
+from models.normal import Normal, kl_divergence
 from models.posteriors import ConditionalPosterior, NormalPosterior
 from models.priors import ConditionalNormal, StandardNormal
 
@@ -97,7 +97,7 @@ def test_rates_equal_their_closed_forms(linear: HierarchicalAutoencoder) -> None
     lower, upper = terms.rate.reshape(2, 3, count)
 
     q2: Normal = linear.posterior(x.flatten(1))
-    torch.testing.assert_close(upper, kl_to_standard(q2)[:, None].expand(3, count))
+    torch.testing.assert_close(upper, q2.kl_to_standard()[:, None].expand(3, count))
 
     below, above = linear.conditional_posteriors[0], linear.conditional_priors[0]
     q1: Normal = below(x.flatten(1), q2.mean)
@@ -155,7 +155,7 @@ def _built(latents: tuple[int, ...], parts: str = "dense") -> Network:
         }
     )
     network = build_network(model, kinds.Digits())
-    parameters = initialise(network, key(0)[None], torch.float32)
+    parameters = initialise(network, key(0)[None], torch.float32, torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
     network.load_state_dict({name: value[0] for name, value in parameters.items()})
     return network
 
@@ -174,7 +174,7 @@ def test_groups_and_shapes_bottom_up(latents: tuple[int, ...]) -> None:
     assert network.reconstruct(x).shape == (4, 1, 8, 8)
     assert network.generate(3, noise).shape == (3, 1, 8, 8)
     top = codes[f"z{len(latents)}"]
-    torch.testing.assert_close(terms.rate[-1], kl_to_standard(Normal(top.mean, top.std)))
+    torch.testing.assert_close(terms.rate[-1], Normal(top.mean, top.std).kl_to_standard())
 
 
 def test_convolutional_parts_fit_in() -> None:

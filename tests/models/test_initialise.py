@@ -16,6 +16,8 @@ from models.network import Network
 from models.noise import Noise, key
 from models.spec import SpecificationError
 
+IMAGES = torch.arange(40).reshape(10, 1, 2, 2).to(torch.uint8)
+
 
 class Holder(Network):
     """A network that is nothing but its parts."""
@@ -51,6 +53,21 @@ class OwnRule(Scaled):
         }
 
 
+class FromImages(nn.Module):
+    """Begins at a training image chosen by the trial; its other rule must not be asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image = nn.Parameter(torch.empty(1, 2, 2))
+
+    def initialise_from(self, noise: Noise, site: str, images: Tensor) -> dict[str, Tensor]:
+        chosen = noise.permutation(f"{site}/images", len(images))[..., 0]
+        return {"image": images[chosen].to(noise.dtype)}
+
+    def initialise(self, noise: Noise, site: str) -> dict[str, Tensor]:
+        raise AssertionError
+
+
 class Forgetful(Scaled):
     def initialise(self, noise: Noise, site: str) -> dict[str, Tensor]:
         return {"scale": noise.normal(site, (4,))}
@@ -68,7 +85,7 @@ def _hierarchical() -> Network:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_names_shapes_and_dtype_are_the_networks(dtype: torch.dtype) -> None:
     network = _hierarchical()
-    parameters = initialise(network, _keys(0, 1, 2), dtype)
+    parameters = initialise(network, _keys(0, 1, 2), dtype, IMAGES)
     assert list(parameters) == [name for name, _ in network.named_parameters()]
     for name, parameter in network.named_parameters():
         assert parameters[name].shape == (3, *parameter.shape)
@@ -77,8 +94,8 @@ def test_names_shapes_and_dtype_are_the_networks(dtype: torch.dtype) -> None:
 
 def test_a_trial_starts_the_same_alone_and_in_any_slot() -> None:
     network = _hierarchical()
-    alone = initialise(network, _keys(4), torch.float32)
-    pack = initialise(network, _keys(0, 3, 4, 4, 1), torch.float32)
+    alone = initialise(network, _keys(4), torch.float32, IMAGES)
+    pack = initialise(network, _keys(0, 3, 4, 4, 1), torch.float32, IMAGES)
     for name, value in alone.items():
         assert torch.equal(value[0], pack[name][2]), name
         assert torch.equal(value[0], pack[name][3]), name
@@ -86,13 +103,13 @@ def test_a_trial_starts_the_same_alone_and_in_any_slot() -> None:
 
 
 def test_layers_of_one_shape_draw_different_numbers() -> None:
-    parameters = initialise(Holder(a=nn.Linear(5, 4), b=nn.Linear(5, 4)), _keys(0), torch.float32)
+    parameters = initialise(Holder(a=nn.Linear(5, 4), b=nn.Linear(5, 4)), _keys(0), torch.float32, IMAGES)
     assert not torch.equal(parameters["a.weight"], parameters["b.weight"])
 
 
 def test_a_new_layer_shifts_no_other() -> None:
-    before = initialise(Holder(a=nn.Linear(5, 4), c=nn.Linear(3, 2)), _keys(0), torch.float32)
-    after = initialise(Holder(a=nn.Linear(5, 4), b=nn.Linear(4, 4), c=nn.Linear(3, 2)), _keys(0), torch.float32)
+    before = initialise(Holder(a=nn.Linear(5, 4), c=nn.Linear(3, 2)), _keys(0), torch.float32, IMAGES)
+    after = initialise(Holder(a=nn.Linear(5, 4), b=nn.Linear(4, 4), c=nn.Linear(3, 2)), _keys(0), torch.float32, IMAGES)
     for name, value in before.items():
         assert torch.equal(value, after[name])
 
@@ -108,7 +125,7 @@ LAYERS: dict[str, tuple[nn.Module, int]] = {  # with PyTorch's fan-in
 def test_values_are_uniform_on_pytorchs_interval(name: str) -> None:
     layer, fan_in = LAYERS[name]
     bound = 1.0 / math.sqrt(fan_in)
-    values = initialise(Holder(layer=layer), _keys(11, 12), torch.float64)
+    values = initialise(Holder(layer=layer), _keys(11, 12), torch.float64, IMAGES)
     for parameter in ("layer.weight", "layer.bias"):
         drawn = values[parameter].flatten()
         assert float(drawn.abs().max()) <= bound
@@ -119,33 +136,44 @@ def test_values_are_uniform_on_pytorchs_interval(name: str) -> None:
 
 
 def test_normalisations_start_as_the_identity() -> None:
-    parameters = initialise(Holder(norm=nn.LayerNorm(3), group=nn.GroupNorm(1, 2)), _keys(0, 1), torch.float64)
+    parameters = initialise(Holder(norm=nn.LayerNorm(3), group=nn.GroupNorm(1, 2)), _keys(0, 1), torch.float64, IMAGES)
     for name, value in parameters.items():
         assert bool((value == (1.0 if name.endswith("weight") else 0.0)).all())
         assert value.dtype == torch.float64
 
 
 def test_a_modules_own_rule_comes_first() -> None:
-    parameters = initialise(Holder(own=OwnRule(), plain=nn.Linear(2, 1)), _keys(0, 1), torch.float32)
+    parameters = initialise(Holder(own=OwnRule(), plain=nn.Linear(2, 1)), _keys(0, 1), torch.float32, IMAGES)
     assert bool((parameters["own.scale"] > 4).all())
     assert torch.equal(parameters["own.inner.weight"], torch.eye(2).expand(2, 2, 2))
     assert parameters["plain.weight"].shape == (2, 1, 2)
-    alone = initialise(Holder(own=OwnRule()), _keys(1), torch.float32)
+    alone = initialise(Holder(own=OwnRule()), _keys(1), torch.float32, IMAGES)
     assert torch.equal(alone["own.scale"][0], parameters["own.scale"][1])
+
+
+def test_a_module_may_begin_at_training_images() -> None:
+    seeds = range(20)
+    parameters = initialise(Holder(own=FromImages()), _keys(*seeds), torch.float32, IMAGES)
+    chosen = {int(image.flatten()[0]) // 4 for image in parameters["own.image"]}
+    assert chosen <= set(range(10))
+    assert len(chosen) > 3
+    for seed in seeds:
+        expected = IMAGES[Noise(key(seed), 0).permutation("init/own/images", 10)[0]].float()
+        assert torch.equal(parameters["own.image"][seed], expected)
 
 
 def test_a_parameter_without_a_rule_is_refused_by_name() -> None:
     with pytest.raises(SpecificationError, match=r"'part\.scale' \(Scaled\).*initialise\(noise, site\)"):
-        initialise(Holder(part=Scaled()), _keys(0), torch.float32)
+        initialise(Holder(part=Scaled()), _keys(0), torch.float32, IMAGES)
 
 
 def test_an_own_rule_must_give_every_parameter_in_its_shape() -> None:
     with pytest.raises(SpecificationError, match=r"'part\.scale' must be \(1, 3\), got \(1, 4\)"):
-        initialise(Holder(part=Forgetful()), _keys(0), torch.float32)
+        initialise(Holder(part=Forgetful()), _keys(0), torch.float32, IMAGES)
 
 
 def test_the_global_generator_is_left_alone() -> None:
     before = torch.get_rng_state()
-    initialise(Holder(layer=nn.Identity()), _keys(0), torch.float32)
-    initialise(_hierarchical(), _keys(0), torch.float32)
+    initialise(Holder(layer=nn.Identity()), _keys(0), torch.float32, IMAGES)
+    initialise(_hierarchical(), _keys(0), torch.float32, IMAGES)
     assert torch.equal(torch.get_rng_state(), before)

@@ -7,7 +7,7 @@ from torch.distributions import Independent, kl
 from torch.distributions import Normal as Reference
 
 from models.noise import Noise, key
-from models.normal import Normal, NormalHead, kl_divergence, kl_to_standard
+from models.normal import Normal, NormalHead, kl_divergence
 
 
 def _random(site: str, shape: tuple[int, ...] = (7, 5)) -> Normal:
@@ -22,8 +22,8 @@ def _reference(normal: Normal) -> Independent:
 def test_kl_to_standard_equals_the_reference() -> None:
     q = _random("q")
     standard = Normal(torch.zeros_like(q.mean), torch.ones_like(q.std))
-    torch.testing.assert_close(kl_to_standard(q), kl.kl_divergence(_reference(q), _reference(standard)))
-    torch.testing.assert_close(kl_to_standard(standard), torch.zeros(7, dtype=torch.float64))
+    torch.testing.assert_close(q.kl_to_standard(), kl.kl_divergence(_reference(q), _reference(standard)))
+    torch.testing.assert_close(standard.kl_to_standard(), torch.zeros(7, dtype=torch.float64))
 
 
 def test_kl_divergence_equals_the_reference_and_vanishes_at_equality() -> None:
@@ -36,7 +36,21 @@ def test_kl_divergence_equals_the_reference_and_vanishes_at_equality() -> None:
 def test_kl_to_standard_is_the_general_divergence_from_n01() -> None:
     q = _random("q")
     standard = Normal(torch.zeros_like(q.mean), torch.ones_like(q.std))
-    torch.testing.assert_close(kl_divergence(q, standard), kl_to_standard(q))
+    torch.testing.assert_close(kl_divergence(q, standard), q.kl_to_standard())
+
+
+def test_log_densities_equal_the_reference() -> None:
+    q = _random("q")
+    z = Noise(key(2), 0, torch.float64).normal("z", (4, 7, 5))
+    torch.testing.assert_close(q.log_prob(z), _reference(q).log_prob(z))
+    each = torch.stack([_reference(Normal(mean, std)).log_prob(z[0]) for mean, std in zip(*q, strict=True)], 1)
+    torch.testing.assert_close(q.log_prob_each(z[0]), each)
+
+
+def test_scale_is_the_factor_of_the_covariance() -> None:
+    q = _random("q")
+    scale = q.scale()
+    torch.testing.assert_close(scale @ scale.mT, torch.diag_embed(q.std**2))
 
 
 def test_sample_has_the_mean_and_std_of_the_normal() -> None:

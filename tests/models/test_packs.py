@@ -20,8 +20,16 @@ CONVOLUTIONAL: dict[str, object] = {
     "encoder": {"kind": "convolutional", "channels": (4, 4), "activation": "elu"},
     "decoder": {"kind": "convolutional", "channels": (4, 4), "activation": "tanh"},
 }
+IMAGES = Noise(key(3), 0).uniform("images", (20, 1, 8, 8)).mul(16).round().to(torch.uint8)
 MODELS: dict[str, Model] = {
     "flat": kinds.FlatModel.model_validate(DENSE | {"latent": 3}),
+    "full covariance": kinds.FlatModel.model_validate(DENSE | {"latent": 5, "posterior": "full"}),
+    "VampPrior": kinds.FlatModel.model_validate(
+        DENSE | {"latent": 3, "posterior": "full", "prior": kinds.VampPrior(components=7)}
+    ),
+    "VampPrior of diagonal normals": kinds.FlatModel.model_validate(
+        DENSE | {"latent": 3, "prior": kinds.VampPrior(components=7, start="noise")}
+    ),
     "hierarchical": kinds.HierarchicalModel.model_validate(DENSE | {"latents": (4, 3, 2)}),
     "convolutional flat": kinds.FlatModel.model_validate(CONVOLUTIONAL | {"latent": 3}),
     "convolutional hierarchical": kinds.HierarchicalModel.model_validate(CONVOLUTIONAL | {"latents": (4, 2)}),
@@ -35,7 +43,7 @@ def test_a_packs_losses_terms_and_gradients_equal_a_loops(name: str) -> None:
     objective = build_objective(kinds.BetaObjective(beta=(1.0,) * len(model.groups)))
     keys = torch.stack([key(seed) for seed in (0, 1, 1)])
     steps = torch.tensor([0, 5, 6])
-    parameters = initialise(network, keys, torch.float64)
+    parameters = initialise(network, keys, torch.float64, IMAGES)
     x = Noise(keys, steps, torch.float64).uniform("x", (6, 1, 8, 8)).mul(16).round()  # (3, 6, 1, 8, 8)
     beta = torch.linspace(0.1, 2.0, 3 * len(model.groups), dtype=torch.float64).reshape(3, -1)
 
@@ -60,7 +68,7 @@ def test_a_packs_losses_terms_and_gradients_equal_a_loops(name: str) -> None:
 def test_codes_reconstructions_and_samples_of_a_pack_equal_a_loops(name: str) -> None:
     network = build_network(MODELS[name], kinds.Digits()).double()
     keys = torch.stack([key(seed) for seed in (0, 1, 2)])
-    parameters = initialise(network, keys, torch.float64)
+    parameters = initialise(network, keys, torch.float64, IMAGES)
     x = Noise(key(9), 0, torch.float64).uniform("x", (4, 1, 8, 8)).mul(16).round()
 
     def images(parameters: dict[str, Tensor], key: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -61,6 +61,7 @@ def exact() -> LinearGaussian:
     posterior = NormalPosterior(PIXELS, LATENT)
     linear = nn.Linear(LATENT, PIXELS)
     network = VariationalAutoencoder(
+        data=Flat(),
         encoder=nn.Flatten(),
         posterior=posterior,
         prior=StandardNormal(LATENT),
@@ -167,7 +168,7 @@ def test_shapes_of_a_built_model(parts: str) -> None:
         {"latent": 3, "encoder": {"kind": parts}, "decoder": {"kind": parts}, "likelihood": kinds.Binomial(total=16)}
     )
     network = build_network(model, data)
-    parameters = initialise(network, key(0)[None], torch.float32)
+    parameters = initialise(network, key(0)[None], torch.float32, torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
     network.load_state_dict({name: value[0] for name, value in parameters.items()})
     noise = Noise(key(0), 0)
     images = noise.uniform("x", (5, 1, 8, 8)).mul(16).round()

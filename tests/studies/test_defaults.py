@@ -157,7 +157,7 @@ def test_the_default_initialisation_stands_for_ever() -> None:
     parts = {"encoder": ConvolutionalEncoder(), "decoder": ConvolutionalDecoder(), "likelihood": LIKELIHOOD}
     network = build_network(FlatModel(latent=4, **parts), Digits())
     keys = torch.stack([key(seed) for seed in range(2)])
-    values = initialise(network, keys, torch.float64)
+    values = initialise(network, keys, torch.float64, torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
     assert {name.rpartition(".")[0] for name in values} == set(bounds), ADVICE
     noise = Noise(keys, torch.zeros(2, dtype=torch.int64), torch.float64)
     for name, value in values.items():
