@@ -2,7 +2,7 @@
 
 An objective is pure, because the pack engines run it under vmap, one trial a slice. What may differ between the trials
 of a pack comes in as tensors, `numbers`: the specification's `numbers` fields by name, each () or, for a tuple, (len,).
-Further losses of a model (`Terms.auxiliary`) are added as they are.
+Further losses of a model (`Terms.auxiliary`) are added as they are, where the objective has no weight for them.
 """
 
 from __future__ import annotations
@@ -33,9 +33,13 @@ class ObjectiveFunction:
     def loss(self, terms: Terms, state: State, step: Tensor, numbers: Numbers) -> tuple[Tensor, State]:
         """The loss () at `step` (counted from 0), and the next state."""
         total = terms.distortion.mean() + self.penalty(terms.rate, step, numbers)
-        for extra in terms.auxiliary.values():
-            total = total + extra.mean()
+        for name, extra in terms.auxiliary.items():
+            total = total + self.weigh(name, extra.mean(), step, numbers)
         return total, state
+
+    def weigh(self, name: str, extra: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
+        """What is added for the further loss `name` of mean `extra`, ()."""
+        return extra
 
     def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
         """What is added to the mean distortion, () from the rates (G, B)."""
@@ -78,3 +82,32 @@ class TargetRate(ObjectiveFunction):
 
     def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
         return numbers["weight"] * (rate.sum(dim=0).mean() - numbers["target"]).abs()
+
+
+class Dueling(ObjectiveFunction):
+    """D + λ_t D' + Σ_g β_g R_g, D' the auxiliary decoder's distortion (Seybold et al. 2019, Eq. 8).
+
+    λ_t = auxiliary_weight, and 0 from step t = removed_at on. numbers: beta (G,), auxiliary_weight ().
+    """
+
+    spec: kinds.DuelingObjective
+
+    def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
+        return torch.dot(numbers["beta"], rate.mean(dim=1))
+
+    def weigh(self, name: str, extra: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
+        if name != "auxiliary":
+            return extra
+        weight = numbers["auxiliary_weight"]
+        if self.spec.removed_at is not None:
+            weight = torch.where(step < self.spec.removed_at, weight, 0.0)
+        return weight * extra
+
+
+class CrossEntropy(ObjectiveFunction):
+    """D alone, which for a classifier is the mean of −log p(y|x), nats."""
+
+    spec: kinds.CrossEntropyObjective
+
+    def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
+        return rate.new_zeros(())
