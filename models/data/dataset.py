@@ -23,19 +23,28 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """The splits of one data specification."""
+    """The splits of one data specification.
+
+    dynamic: the training images are intensities 0..255 of binary pixels, to be drawn anew in every step.
+    """
 
     spec: Data
     train: Split
     test: Split
+    validation: Split | None = None
+    dynamic: bool = False
 
     def __post_init__(self) -> None:
-        for name, split in (("train", self.train), ("test", self.test)):
+        for name, split in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+            if split is None:
+                continue
             if split.images.dtype != torch.uint8 or tuple(split.images.shape[1:]) != self.spec.shape:
                 raise SpecificationError(
                     f"{self.spec.kind}: {name} images must be uint8 (N, {self.spec.shape}), "
                     f"got {split.images.dtype} {tuple(split.images.shape)}"
                 )
+            if name == "train" and self.dynamic:
+                continue
             if int(split.images.max()) > self.spec.levels:
                 raise SpecificationError(
                     f"{self.spec.kind}: pixels must lie in 0..{self.spec.levels}, got {int(split.images.max())}"

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sweep.cli import options, summary, work
+from sweep.cli import fetching, options, summary, work
 from sweep.cli.options import Parser, UsageError, Verbs
 from sweep.exit_codes import INTERRUPTED
 
 if TYPE_CHECKING:
     from results.store import ResultStore
     from studies.catalogue import Entry
+    from studies.trial import Trial
     from sweep.executor import Executor
     from sweep.launch import Options
     from sweep.pack_queue import PackQueue
@@ -40,6 +41,7 @@ def add(verbs: Verbs[Parser]) -> None:
     options.add_names(launch)
     options.add_store(launch)
     options.add_selection(launch)
+    options.add_data(launch)
     work.add_work(launch)
     launch.add_argument(
         "--calibrate",
@@ -66,6 +68,7 @@ def add(verbs: Verbs[Parser]) -> None:
     options.add_names(evaluate)
     options.add_store(evaluate)
     options.add_selection(evaluate)
+    options.add_data(evaluate)
     evaluate.add_argument(
         "--quantity",
         action="append",
@@ -111,7 +114,7 @@ def launch_studies(namespace: argparse.Namespace) -> int:
     if namespace.calibrate and namespace.pack is not None:
         raise UsageError("--pack W sets the width that --calibrate would measure; give one of them")
     executor = _executor(namespace)
-    with _stopping_on_sigterm():
+    with _stopping_on_sigterm(), options.data_from(namespace):
         entries = options.entries(namespace)
         device = work.device_of(namespace)
         store = options.open_store_for_writing(namespace)
@@ -130,7 +133,7 @@ def evaluate_studies(namespace: argparse.Namespace) -> int:
     from sweep.launch import Options
 
     executor = _executor(namespace)
-    with _stopping_on_sigterm():
+    with _stopping_on_sigterm(), options.data_from(namespace):
         entries = options.entries(namespace)
         _check_quantities(namespace.quantity, entries)
         device = work.device_of(namespace)
@@ -175,6 +178,7 @@ def _launch(
             print(f"sweep: note: {plan.study.name}: {made}", file=sys.stderr)
     if not launch.pending and not launch.to_evaluate:
         return summary.nothing_to_do(launch, namespace)
+    fetching.provide(type(trial.data) for plan in launch.plans for trial in _to_do(plan, chosen))
     for other in live_launches(store).values():
         where = f"process {other.get('process')} on {other.get('host')}"
         print(f"sweep: note: another launch is at work on this store ({where}); both may do the same", file=sys.stderr)
@@ -195,6 +199,12 @@ def _launch(
         print(f"sweep: error: stopped: {launch.queue.fault or error}", file=sys.stderr)
         return INTERRUPTED
     return summary.summarise(launch, outcome, namespace)
+
+
+def _to_do(plan: StudyPlan, chosen: Options) -> list[Trial]:
+    """The trials that this launch computes with: those to train, and the finished ones to measure."""
+    to_train = plan.pending if chosen.train else ()
+    return [*to_train, *(trial for trial in plan.finished if trial.id in plan.unevaluated)]
 
 
 def _plan_line(plan: StudyPlan, chosen: Options) -> str:

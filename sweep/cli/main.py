@@ -20,7 +20,7 @@ from sweep.cli.summary import BUG
 from sweep.exit_codes import BAD_INPUT, INTERRUPTED
 
 # Each module has add(verbs), which declares its verbs with sweep.cli.options.verb.
-MODULES = ("listing", "launching", "watching", "outputs", "showing", "upkeep")
+MODULES = ("listing", "launching", "fetching", "watching", "outputs", "showing", "upkeep")
 DESCRIPTION = """\
 Hyperparameter sweeps of variational autoencoders, from a named study to a paper's tables and figures. A study is
 launched into a store; launched again, it does only what is missing. Tables, figures and reports are made from the store

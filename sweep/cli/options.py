@@ -6,11 +6,12 @@ Nothing heavy is imported before a verb runs, so that help and mistakes are answ
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -71,6 +72,42 @@ def add_store(parser: Parser) -> None:
         metavar="DIR",
         help=f"the folder of the results (default: ${STORE_VARIABLE}, else ./{DEFAULT_STORE})",
     )
+
+
+def add_data(parser: Parser) -> None:
+    """--data DIR and --offline, for `data_from`."""
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="the folder of the official files of data sets (default: $RATESWEEP_DATA, else ~/.cache/ratesweep/data)",
+    )
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="download nothing: use the files that are there (also by RATESWEEP_OFFLINE=1)",
+    )
+
+
+@contextlib.contextmanager
+def data_from(namespace: argparse.Namespace) -> Iterator[None]:
+    """Where the command line says that data come from, in this process's environment, and then as it was before."""
+    from models.data.download import FOLDER_VARIABLE, OFFLINE_VARIABLE, cache_folder
+
+    before = {name: os.environ.get(name) for name in (FOLDER_VARIABLE, OFFLINE_VARIABLE)}
+    if namespace.data:
+        os.environ[FOLDER_VARIABLE] = namespace.data
+    if os.environ.get(FOLDER_VARIABLE):
+        os.environ[FOLDER_VARIABLE] = str(cache_folder())  # a worker's working folder is another
+    if namespace.offline:
+        os.environ[OFFLINE_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def add_selection(parser: Parser) -> None:
