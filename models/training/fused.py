@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
-from models.training.problem import Problem
+from models.training.problem import Batch, Problem
 from models.training.state import PackState
 from models.training.tape import Drawn, Tape, sites
 
@@ -19,19 +19,19 @@ class Fused:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self._sites = sites(problem)
-        self._members = torch.arange(problem.slots, device=problem.device)
+        self._tape = Tape(problem, sites(problem))
         self._gradient = vmap(grad_and_value(_loss(problem), has_aux=True))
 
     def advance(self, state: PackState) -> None:
         """Trains one block of steps, in place."""
         problem = self.problem
         start = int(state.step.max())  # frozen slots stay behind
-        tape = Tape(problem, self._sites, start, self._members)
+        tape = self._tape
+        length = tape.wind(start)
         parameters = problem.layout.views(state.rows)
         gradient = torch.zeros_like(state.rows)
         into = problem.layout.views(gradient)
-        for step in range(start, start + tape.length):
+        for step in range(start, start + length):
             gradients, (_, (objective, terms)) = self._gradient(
                 parameters, tape.batch(step), tape.draws(step), state.objective, state.step, problem.numbers
             )
@@ -40,7 +40,8 @@ class Fused:
             for name, view in into.items():
                 view.copy_(gradients[name])
             count = step + 1
-            problem.optimiser.step(state.rows, gradient, state.moments, count, problem.rate)
+            rate = problem.schedule.rate(problem.rate, step)
+            problem.optimiser.step(state.rows, gradient, state.moments, count, rate)
             if state.average is not None and problem.training.ema is not None:
                 state.average.lerp_(state.rows, 1.0 - problem.training.ema)
             for name, value in objective.items():
@@ -71,7 +72,7 @@ def _loss(problem: Problem) -> Callable[..., tuple[Tensor, Any]]:
 
     def loss(
         parameters: dict[str, Tensor],
-        batch: Tensor,
+        batch: Batch,
         draws: dict[tuple[str, str], Tensor],
         state: dict[str, Tensor],
         step: Tensor,
@@ -79,7 +80,6 @@ def _loss(problem: Problem) -> Callable[..., tuple[Tensor, Any]]:
     ) -> tuple[Tensor, tuple[dict[str, Tensor], Tensor]]:
         terms = functional_call(network, parameters, ("terms", batch, Drawn(draws)))
         value, state = objective.loss(terms, state, step, numbers)
-        shown = torch.cat((value[None], terms.distortion.mean()[None], terms.rate.mean(1)))
-        return value, (state, shown.detach())
+        return value, (state, problem.shown(value, terms))
 
     return loss

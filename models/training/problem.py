@@ -13,16 +13,20 @@ from models.build import build_network, build_objective, implementation, load_da
 from models.data.dataset import Dataset
 from models.families import Data, Model, Objective
 from models.initialise import initialise
-from models.kinds import Training
-from models.network import Network
+from models.kinds import ConstantSchedule, Training
+from models.network import Labelled, Network, Terms
+from models.noise import Draws
 from models.objectives import ObjectiveFunction
 from models.spec import Kind
 from models.training.layout import Layout
 from models.training.optimisers import Stepper
+from models.training.schedules import RateSchedule
 from models.training.slots import slots
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 CURVE_POINTS = 200
+INTENSITIES = 255  # of an image that is to be binarised
+Batch = Tensor | Labelled  # what a network's `terms` takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +40,19 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """K members of one shape. `numbers` are the objective's per-trial numbers, (K, ...) each; `rate` is (K, 1)."""
+    """K members of one shape. `numbers` are the objective's per-trial numbers, (K, ...) each; `rate` is (K, 1).
+
+    images, labels: the training split. auxiliary: names of the network's auxiliary terms that have a curve.
+    """
 
     network: Network
     objective: ObjectiveFunction
     optimiser: Stepper
+    schedule: RateSchedule
     dataset: Dataset
     images: Tensor
+    labels: Tensor
+    auxiliary: tuple[str, ...]
     training: Training
     layout: Layout
     keys: Tensor
@@ -60,7 +70,7 @@ class Problem:
 
     @property
     def curve_names(self) -> tuple[str, ...]:
-        return ("loss", "distortion", *(f"rate_{group}" for group in self.network.groups))
+        return ("loss", "distortion", *(f"rate_{group}" for group in self.network.groups), *self.auxiliary)
 
     @property
     def curve_interval(self) -> int:
@@ -72,8 +82,33 @@ class Problem:
         """Batches an epoch; a remainder smaller than a batch is left out, another one each epoch."""
         return max(1, len(self.images) // self.training.batch_size)
 
+    def batch(self, chosen: Tensor, noise: Draws) -> Batch:
+        """The training data at `chosen`, (..., B), as the network takes them: (..., B, C, H, W).
+
+        Intensities of a dynamic data set become 1 with the probability that they are of 255, by the trial's own draw.
+        """
+        x = self.images[chosen]
+        if self.dataset.dynamic:
+            shape = (chosen.shape[-1], *self.images.shape[1:])
+            x = noise.uniform("pixels", shape) * INTENSITIES < x
+        x = x.to(self.dtype)
+        return Labelled(x, self.labels[chosen]) if self.network.supervised else x
+
+    def first_batch(self, noise: Draws) -> Batch:
+        """The first training data in their own order: a batch to try a network on."""
+        size = min(self.training.batch_size, len(self.images))
+        return self.batch(torch.arange(size, device=self.device), noise)
+
+    def shown(self, value: Tensor, terms: Terms) -> Tensor:
+        """(C,): the loss and the means of the terms, as the curves have them."""
+        means = [value, terms.distortion.mean(), *(terms.auxiliary[name].mean() for name in self.auxiliary)]
+        scalars = torch.stack(means).detach()
+        return torch.cat((scalars[:2], terms.rate.detach().mean(1), scalars[2:]))
+
     def initial_rows(self) -> Tensor:
-        return self.layout.rows(initialise(self.network, self.keys, self.dtype))
+        # Intensities that are to be binarised are rounded to black and white.
+        images = (self.images > INTENSITIES // 2).to(torch.uint8) if self.dataset.dynamic else self.images
+        return self.layout.rows(initialise(self.network, self.keys, self.dtype, images))
 
     def initial_objective(self) -> dict[str, Tensor]:
         state = self.objective.init(self.dtype, self.device)
@@ -101,12 +136,17 @@ def build_problem(data: Data, model: Model, members: list[Member], device: torch
     network = build_network(model, data).to(device=device, dtype=dtype)
     network.requires_grad_(False)
     rate = numbers([member.training.optimiser for member in members], dtype, device)["learning_rate"]
+    # A user's own optimiser need not have a schedule.
+    schedule: Kind = getattr(training.optimiser, "schedule", ConstantSchedule())
     return Problem(
         network=network,
         objective=build_objective(members[0].objective),
         optimiser=implementation(training.optimiser)(training.optimiser),
+        schedule=implementation(schedule)(schedule),
         dataset=dataset,
         images=dataset.train.images.to(device),
+        labels=dataset.train.labels.to(device),
+        auxiliary=model.weighed,
         training=training,
         layout=Layout({name: tuple(value.shape) for name, value in network.named_parameters()}),
         keys=torch.stack([noise.key(member.seed) for member in members]).to(device),

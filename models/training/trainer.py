@@ -48,17 +48,17 @@ def train(
 
 @torch.no_grad()
 def _finite(problem: Problem, path: Path, rows: Tensor) -> Tensor:
-    """(K,) bool: which slots have finite parameters, and with them a finite rate and distortion on a training batch.
+    """(K,) bool: which slots have finite parameters, and with them finite terms on a training batch.
 
     A step that went wrong shows in the loss of the next one, which the last step has not.
     """
-    batch = problem.images[: problem.training.batch_size].to(problem.dtype)
     step = problem.training.steps  # the one that would come next
 
     def member(parameters: dict[str, Tensor], key: Tensor) -> Tensor:
-        terms = functional_call(problem.network, parameters, ("terms", batch, Noise(key, step, problem.dtype)))
-        finite: Tensor = terms.rate.isfinite().all() & terms.distortion.isfinite().all()
-        return finite
+        noise = Noise(key, step, problem.dtype)
+        terms = functional_call(problem.network, parameters, ("terms", problem.first_batch(noise), noise))
+        every = (terms.rate, terms.distortion, *terms.auxiliary.values())
+        return torch.stack([values.isfinite().all() for values in every]).all()
 
     parameters = problem.layout.views(rows)
     if path == "fused":

@@ -68,10 +68,10 @@ def noise_seconds() -> float:
     trial = HVAE.trials()[0]
     members = [Member(objective=trial.objective, training=trial.training, seed=seed) for seed in range(PACK)]
     subject = build_problem(trial.data, trial.model, members, torch.device("cpu"))
-    drawn, slots, times = sites(subject), torch.arange(PACK), []
+    tape, times = Tape(subject, sites(subject)), []
     for _ in range(BLOCKS):
         begun = time.process_time()
-        tape = Tape(subject, drawn, 0, slots)
+        tape.wind(0)
         for step in range(BLOCK):
             tape.draws(step)
         times.append((time.process_time() - begun) / BLOCK)
