@@ -30,11 +30,21 @@ class NoSuchCell(StoreError):
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A published number to stand beside ours: its value, its standard deviation and number of runs where stated."""
+    """A published number to stand beside ours.
+
+    std, n: its standard deviation and number of runs, where stated. digits: decimals with which it is printed, so that
+    it is known to half a unit of the last; by default those of our cell.
+    """
 
     value: float
     std: float = math.nan
     n: int | None = None
+    digits: int | None = None
+
+    @classmethod
+    def printed(cls, value: str, std: str = "", n: int | None = None) -> Published:
+        """A number as it is printed: "0.90" has two decimals."""
+        return cls(value=float(value), std=float(std) if std else math.nan, n=n, digits=len(value.partition(".")[2]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +52,7 @@ class Cell:
     """One number of a table and where it comes from.
 
     mean, std: over `n` of `planned` trials, std with ddof = 1, NaN where there is none; in the column's unit.
+    counted: what these are, as printed where some are missing: the seeds of a setting, or models.
     mark: 'bold' as the caption explains it; p_value: of the test behind the mark, corrected, NaN where there is none.
     published, verdict: the number of a paper, and how ours compares with it.
     trials: ids of the trials behind the number, and values: theirs in the same order, where they are known.
@@ -53,6 +64,7 @@ class Cell:
     std: float = math.nan
     n: int = 0
     planned: int = 0
+    counted: str = "seeds"
     mark: Mark = "plain"
     p_value: float = math.nan
     published: Published | None = None

@@ -41,24 +41,26 @@ MISSING = "–"
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """What is printed at one place: the number, its spread, how much of it is there, and the letter of its footnote."""
+    """What is printed at one place: the number, its spread, how much of it is there, and the letter of its footnote.
+
+    published, verdict: what stands below the number, of the literature.
+    """
 
     value: str
     spread: str = ""
     coverage: str = ""
     mark: str = "plain"
     footnote: str = ""
-    cell: Cell | None = None
-    row: str = ""
-    column: str = ""
+    published: str = ""
+    verdict: str = ""
+    cell: Cell
+    row: str
+    column: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """A table as printed: a header, a label and items for each row, lettered footnotes.
-
-    A column with published numbers is followed by one for them, and one with verdicts by one for those.
-    """
+    """A table as printed: a header, a label and items for each row, lettered footnotes."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Item, ...]], ...]
@@ -70,29 +72,13 @@ def lay_out(table: Table) -> Layout:
     ordered = [table.cells[row.name, column.name] for row in table.rows for column in table.columns]
     notes = list(dict.fromkeys(cell.note for cell in ordered if cell.note))
     letters = {note: _letter(position) for position, note in enumerate(notes)}
-    header = [table.stub]
-    extras: dict[str, tuple[bool, bool]] = {}
-    for column in table.columns:
-        cells = [table.cells[row.name, column.name] for row in table.rows]
-        extras[column.name] = any(cell.published for cell in cells), any(cell.verdict for cell in cells)
-        header += [
-            column.title,
-            *(word for word, has in zip(("published", "verdict"), extras[column.name], strict=True) if has),
-        ]
+    header = (table.stub, *(column.title for column in table.columns))
     rows = []
     for row in table.rows:
-        items: list[Item] = []
-        for column in table.columns:
-            cell = table.cells[row.name, column.name]
-            items.append(_item(cell, letters.get(cell.note, ""), row, column))
-            has_published, has_verdict = extras[column.name]
-            if has_published:
-                items.append(_published(cell))
-            if has_verdict:
-                items.append(Item(value=cell.verdict))
-        rows.append((row.title, tuple(items)))
+        cells = [(column, table.cells[row.name, column.name]) for column in table.columns]
+        rows.append((row.title, tuple(_item(cell, letters.get(cell.note, ""), row, column) for column, cell in cells)))
     footnotes = tuple((letter, note) for note, letter in letters.items())
-    return Layout(header=tuple(header), rows=tuple(rows), footnotes=footnotes)
+    return Layout(header=header, rows=tuple(rows), footnotes=footnotes)
 
 
 def number(value: float, digits: int) -> str:
@@ -115,25 +101,27 @@ def _item(cell: Cell, footnote: str, row: Heading, column: Heading) -> Item:
             value = number(cell.mean, cell.digits)
             spread = "" if math.isnan(cell.std) else f"± {number(cell.std, cell.digits)}"
         if cell.partial:
-            coverage = f"({cell.n}/{cell.planned} seeds)"
+            coverage = f"({cell.n}/{cell.planned} {cell.counted})"
     return Item(
         value=value,
         spread=spread,
         coverage=coverage,
         mark=cell.mark,
         footnote=footnote,
+        published=_published(cell),
+        verdict=cell.verdict,
         cell=cell,
         row=row.name,
         column=column.name,
     )
 
 
-def _published(cell: Cell) -> Item:
+def _published(cell: Cell) -> str:
     if cell.published is None:
-        return Item(value="")
-    std = cell.published.std
-    spread = "" if math.isnan(std) else f"± {number(std, cell.digits)}"
-    return Item(value=number(cell.published.value, cell.digits), spread=spread)
+        return ""
+    value, std, digits = cell.published.value, cell.published.std, cell.published.digits
+    digits = cell.digits if digits is None else digits
+    return number(value, digits) + ("" if math.isnan(std) else f" ± {number(std, digits)}")
 
 
 def _letter(position: int) -> str:
@@ -147,11 +135,15 @@ def _letter(position: int) -> str:
 
 
 def markdown(table: Table) -> str:
-    """A Markdown section: heading, legend, table, notes."""
+    """A Markdown section: heading, legend, table, notes. Published numbers and verdicts have lines of their own."""
     layout = lay_out(table)
     grid = [[_escape_markdown(text) for text in layout.header]]
     for label, items in layout.rows:
         grid.append([_escape_markdown(label), *(_markdown_item(item) for item in items)])
+        for name in ("published", "verdict"):
+            below = [getattr(item, name) for item in items]
+            if any(below):
+                grid.append([f"↳ {name}", *map(_escape_markdown, below)])
     widths = [max(3, *(len(line[place]) for line in grid)) for place in range(len(layout.header))]
     lines = [f"### {_escape_markdown(table.title)}", "", _escape_markdown(table.legend), ""]
     header, *body = (_padded(line, widths) for line in grid)

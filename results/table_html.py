@@ -16,10 +16,11 @@ def html_text(table: Table) -> str:
     """A `<figure>` with the table, to be styled by the page that holds it. Classes:
 
     results-table: the figure, with id `table-NAME`; table-title, table-legend, table-reduced: parts of the caption.
-    value, published, verdict: the cells. A value has its trials' ids in `data-trials`, its row and column in
+    value: the cells. A value has its trials' ids in `data-trials`, its row and column in
     `data-row` and `data-column`, the numbers in full in `title`; it is also `bold`, `missing` or `partial` where that
     holds.
-    spread, coverage, footnote: the parts of a value after its mean; table-notes: the list below the table.
+    spread, coverage, footnote: the parts of a value after its mean; published, verdict: lines below it, the latter
+        with its first word as another class; table-notes: the list below the table.
     """
     layout = lay_out(table)
     quote = html.escape
@@ -48,8 +49,6 @@ def html_text(table: Table) -> str:
 
 def _html_item(item: Item) -> str:
     cell = item.cell
-    if cell is None:
-        return f"<td>{html.escape(f'{item.value} {item.spread}'.strip())}</td>"
     classes = ["value"]
     if cell.mark == "bold":
         classes.append("bold")
@@ -67,6 +66,11 @@ def _html_item(item: Item) -> str:
         inner += f' <span class="coverage">{html.escape(item.coverage)}</span>'
     if item.footnote:
         inner += f'<sup class="footnote">{item.footnote}</sup>'
+    if item.published:
+        inner += f' <span class="published">published {html.escape(item.published)}</span>'
+    if item.verdict:
+        word = item.verdict.partition(" ")[0]
+        inner += f' <span class="verdict {html.escape(word)}">{html.escape(item.verdict)}</span>'
     attributes = {
         "class": " ".join(classes),
         "data-row": item.row,

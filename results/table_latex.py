@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -63,15 +64,22 @@ _MATH = {
 
 # Columns, and characters in a row, above which the type is smaller and the table may reach into both margins.
 _LARGE, _WIDE = 5, 90
+_VERDICT = 16  # characters of a verdict in a line of a large table
+# Grey needs the package xcolor; in a document without it, what is grey is printed like the rest.
+_GREY = r"\providecommand{\textcolor}[3][]{#3}"
 
 
 def latex(table: Table) -> str:
-    """A `table` environment; the trials behind each number follow as comments."""
+    """A `table` environment; the trials behind each number follow as comments.
+
+    Published numbers and verdicts stand in a second line, grey where the document loads xcolor.
+    """
     layout = lay_out(table)
     places = len(layout.header)
     lines = [
         r"\begin{table}[htbp]",
         r"\centering",
+        *([_GREY] if any(_is_compared(item) for _, items in layout.rows for item in items) else []),
         rf"\caption{{\textbf{{{escape(table.title)}.}} {escape(table.legend)}}}",
         rf"\label{{tab:{_label(table.name)}}}",
         r"\medskip",  # article sets a caption for a place below: above a table it would touch the rule
@@ -89,6 +97,9 @@ def latex(table: Table) -> str:
         if large and place:
             lines.append(r"\addlinespace")
         lines.append(" & ".join([escape(label), *(_item(item, large) for item in items)]) + r" \\")
+        if any(map(_is_compared, items)):
+            beside = [_grey(r"\quad published"), *(_grey(_beside(item, large)) for item in items)]
+            lines.append(" & ".join(beside) + r" \\")
     if not layout.rows:
         lines.append(rf"\multicolumn{{{places}}}{{l}}{{No rows: there is nothing to show.}} \\")
     lines += [r"\bottomrule", r"\end{tabular}}" if large else r"\end{tabular}"]
@@ -100,18 +111,25 @@ def latex(table: Table) -> str:
     lines.append(r"\end{table}")
     for _, items in layout.rows:
         for item in items:
-            if item.cell is not None and item.cell.trials:
+            if item.cell.trials:
                 lines.append(f"% {' '.join(f'{item.row}:{item.column}'.split())} = {' '.join(item.cell.trials)}")
     return "\n".join(lines) + "\n"
 
 
 def _width(layout: Layout) -> int:
     """Characters of the widest entry of each column, added up."""
-    rows = [
-        [label, *(f"{item.value} {item.spread} {item.coverage}".strip() for item in items)]
-        for label, items in layout.rows
-    ]
+    rows = [[label, *(max(_parts(item), key=len) for item in items)] for label, items in layout.rows]
     return sum(max(map(len, column)) for column in zip(layout.header, *rows, strict=True))
+
+
+def _is_compared(item: Item) -> bool:
+    return bool(item.published or item.verdict)
+
+
+def _parts(item: Item) -> tuple[str, str]:
+    """What stands in the two lines of a table that is not large."""
+    told = f"{item.value} {item.spread} {item.coverage}".strip()
+    return told, ": ".join(part for part in (item.published, item.verdict) if part)
 
 
 def escape(text: str) -> str:
@@ -170,6 +188,18 @@ def _item(item: Item, large: bool) -> str:
         return _stack(_bold(escape(item.value), bold), _bold(escape(item.spread), bold), item.coverage) + footnote
     value = _bold(escape(f"{item.value} {item.spread}".strip()), bold)
     return " ".join(part for part in (value, item.coverage and escape(item.coverage)) if part) + footnote
+
+
+def _beside(item: Item, large: bool) -> str:
+    """The published number and the verdict, of several short lines in a large table."""
+    if not large:
+        return escape(_parts(item)[1])
+    lines = [*([item.published] if item.published else []), *textwrap.wrap(item.verdict, _VERDICT)]
+    return _stack(*map(escape, lines)) if lines else ""
+
+
+def _grey(source: str) -> str:
+    return rf"\textcolor[gray]{{0.4}}{{{source}}}" if source else ""
 
 
 def _bold(source: str, bold: bool) -> str:

@@ -220,21 +220,39 @@ def test_legend_says_how_complete_and_how_reduced() -> None:
 def test_published_values_and_verdicts_stand_beside() -> None:
     cells = dict(table().cells)
     cells["b1", "rate"] = Cell(
-        mean=0.9, std=0.01, n=3, planned=3, published=Published(value=0.92, std=0.02, n=3), verdict="agrees"
+        mean=0.9, std=0.01, n=3, planned=3, published=Published.printed("0.920", "0.020", 3), verdict="agrees"
     )
     compared = table(cells=cells)
     layout = lay_out(compared)
-    assert layout.header == ("objective", "rate (nats)", "published", "verdict", "accuracy of z₁ ↑")
-    assert [f"{item.value} {item.spread}".strip() for item in layout.rows[0][1]][:3] == [
-        "0.90 ± 0.01",
-        "0.92 ± 0.02",
-        "agrees",
+    assert layout.header == ("objective", "rate (nats)", "accuracy of z₁ ↑")
+    first, second = (items for _, items in layout.rows)
+    assert [(item.published, item.verdict) for item in (*first, *second)] == [
+        ("0.920 ± 0.020", "agrees"),
+        *[("", "")] * 3,
     ]
-    assert [item.value for item in layout.rows[1][1]] == ["–", "", "", "2.50"]
     frame = pd.read_csv(io.StringIO(compared.csv()))
     assert frame.loc[0, ["published", "published_std", "published_n", "verdict"]].tolist() == [0.92, 0.02, 3, "agrees"]
-    assert "0.92 ± 0.02" in compared.html()
-    assert len(Cells(compared.html()).cells) == 8
+    rows = [[text.strip() for text in line.strip("|").split("|")] for line in compared.markdown().splitlines()[4:]]
+    assert rows[3:5] == [["↳ published", "0.920 ± 0.020", ""], ["↳ verdict", "agrees", ""]]  # below the first row only
+    assert [text for _, text in Cells(compared.html()).cells][:2] == [
+        "0.90 ± 0.01 published 0.920 ± 0.020 agrees",
+        "−104.26 ± 1.00 (2/3 seeds)a",
+    ]
+    latex = compared.latex().splitlines()
+    below = r"\textcolor[gray]{0.4}{\quad published} & \textcolor[gray]{0.4}{\shortstack[r]{0.920 $\pm$ 0.020 \\ agrees}} &  \\"
+    assert latex[next(place for place, line in enumerate(latex) if line.startswith("$\\beta$ = 1")) + 1] == below
+    assert "textcolor" not in table().latex()
+
+
+def test_published_numbers_keep_the_decimals_with_which_they_are_printed() -> None:
+    assert Published.printed("0.90", "0.01", 3) == Published(value=0.9, std=0.01, n=3, digits=2)
+    whole = Published.printed("88")
+    assert (whole.value, whole.n, whole.digits) == (88, None, 0)
+    assert math.isnan(whole.std)
+    with pytest.raises(ValueError, match="n/a"):
+        Published.printed("n/a")
+    cells = dict(table().cells) | {("b1", "rate"): Cell(mean=0.9, n=1, planned=1, digits=3, published=whole)}
+    assert lay_out(table(cells=cells)).rows[0][1][0].published == "88"
 
 
 def test_lookup_by_name_or_label_and_nearest_names() -> None:
