@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +69,8 @@ class PackView:
 
     network: the module of one trial. parameters: by name, stacked (K, *shape), all on one device. keys: (K, 2) int64,
     the noise keys of the trials. fused: all members at once by vmap; otherwise one after another, for networks too big
-    for that. chunk: rows at a time, a multiple of 64.
+    for that. chunk: rows at a time, a multiple of 64. prerequisites: trained networks that the trials are measured
+    with, by role, on the same device and of the same floating type.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class PackView:
         *,
         fused: bool = True,
         chunk: int = CHUNK,
+        prerequisites: Mapping[str, Network] = MappingProxyType({}),
     ) -> None:
         if chunk < ALIGN or chunk % ALIGN:
             raise ValueError(f"chunk must be a multiple of {ALIGN}, not {chunk}")
@@ -100,6 +103,7 @@ class PackView:
         self._dtype = dtype
         self._fused = fused
         self._chunk = chunk
+        self.prerequisites = dict(prerequisites)
         self._samples: dict[int, Floats] = {}
 
     def trial(self, slot: int) -> View:
@@ -225,6 +229,13 @@ class View:
         """The likelihood's mean at the modes of the posteriors, in [0, 1]: (N, C, H, W)."""
         means: Floats = self._pack.reconstructions[self._slot]
         return means
+
+    def prerequisite(self, role: str) -> Network:
+        """The trained network that stands in that role for this trial, such as the classifier of original images."""
+        known = self._pack.prerequisites
+        if role not in known:
+            raise EvaluationError(f"no prerequisite {role!r} of this quantity; {nearest(role, known)}")
+        return known[role]
 
     def samples(self, count: int) -> Floats:
         """The likelihood's mean at latents drawn from the prior, in [0, 1]: (count, C, H, W)."""

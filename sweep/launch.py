@@ -9,17 +9,21 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from models.data.download import FOLDER_VARIABLE, cache_folder, is_offline
 from results.commit import new_identity, now
 from results.quantity import Quantity
 from results.store import ResultStore
 from studies.catalogue import Entry
+from studies.paths import StudyError
+from studies.prerequisites import prerequisites
 from studies.trial import Trial
 from sweep.executor import Executor
 from sweep.exit_codes import INTERRUPTED, SOME_FAILED
 from sweep.failures import Fault
 from sweep.interruption import beating, stoppable
+from sweep.jobs import Jobs
 from sweep.leftovers import checkpointed, tidy
-from sweep.pack import Decision, Pack, group
+from sweep.pack import Decision, Pack
 from sweep.pack_queue import Job, PackQueue
 from sweep.plan import StudyPlan, decisions_for, plan_study
 from sweep.provenance import provenance
@@ -59,6 +63,7 @@ class Outcome:
         if self.interrupted or self.fault:
             return INTERRUPTED
         unfinished = any(plan.failed or plan.pending or plan.unevaluated or plan.weightless for plan in self.plans)
+        unfinished |= any(one.state == "failed" for plan in self.plans for one in plan.prerequisites)
         failed = any(status not in ("completed", "diverged", "evaluated") for status in self.statuses)
         return SOME_FAILED if unfinished or failed else 0
 
@@ -76,21 +81,32 @@ class Launch:
             launch=self.identity,
             device=options.device,
             checkpoint_seconds=options.checkpoint_seconds,
+            data=str(cache_folder()) if os.environ.get(FOLDER_VARIABLE) else "",
+            offline=is_offline(),
         )
-        self.plans = self._plans()
+        self.plans = [self._plan(entry, options.retry, options.force) for entry in self.entries]
+        self.prerequisites = {one.trial.id: one for plan in self.plans for one in plan.prerequisites}
+        self._check_prerequisites()
         self.queue = PackQueue([], inflight=store.inflight, crashed=self._crashed)
         self.interrupted = False
 
-    def _plans(self) -> list[StudyPlan]:
-        options = self.options
-        return [
-            plan_study(entry.study, self.store, retry=options.retry, quantities=options.quantities, force=options.force)
-            for entry in self.entries
-        ]
+    def _plan(self, entry: Entry, retry: Sequence[str] = (), force: bool = False) -> StudyPlan:
+        asked, train = self.options.quantities, self.options.train
+        return plan_study(entry.study, self.store, retry=retry, quantities=asked, force=force, train=train)
+
+    def _check_prerequisites(self) -> None:
+        """Refuses trials that others wait for and that would have to wait themselves, at worst for each other."""
+        for plan in self.plans if self.options.train else ():
+            for trial in plan.pending:
+                if trial.id in self.prerequisites and prerequisites(plan.study.quantities, trial):
+                    raise StudyError(
+                        f"{plan.study.name}: trial {trial.id} is a prerequisite of others; measure of it only what "
+                        "has no prerequisites"
+                    )
 
     @property
     def pending(self) -> int:
-        """Trials to train, each counted once where studies share it."""
+        """Trials to train, each counted once where studies share it; without prerequisites."""
         if not self.options.train:
             return 0
         return len({trial.id for plan in self.plans for trial in plan.pending})
@@ -114,10 +130,8 @@ class Launch:
                         pass
             tidy(self.store)
             self.store.compact()
-        asked = self.options.quantities
-        plans = tuple(plan_study(entry.study, self.store, quantities=asked) for entry in self.entries)
         outcome = Outcome(
-            plans=plans,
+            plans=tuple(self._plan(entry) for entry in self.entries),
             statuses=dict(self.queue.counts.statuses),
             interrupted=self.interrupted,
             fault=self.queue.fault,
@@ -133,68 +147,39 @@ class Launch:
         """The packing of every shape, stored where it is new; a `--pack W` holds for this launch alone."""
         studies = [entry.study for entry in self.entries]
         options = self.options
-        decisions = decisions_for(studies, self.store, options.device, options.width)
+        needs = self.prerequisites.values()
+        decisions = decisions_for(studies, self.store, options.device, options.width, needs)
         stored = self.store.decisions()
         new = [one for one in decisions.values() if (one.shape, one.device) not in stored and one.source != "asked"]
         if options.calibrate:
-            new = [executor.calibrate(self._calibration(decision)) for decision in new]
+            new = [self._calibrated(decision, executor) for decision in new]
         self.store.decide([vars(decision) | {"decided": now()} for decision in new])
         # Read again: where two launches decided at once, the first row wins for both.
-        return decisions_for(studies, self.store, options.device, options.width)
+        return decisions_for(studies, self.store, options.device, options.width, needs)
 
-    def _calibration(self, decision: Decision) -> PackTask:
+    def _calibrated(self, decision: Decision, executor: Executor) -> Decision:
+        """The decision as measured; that of a shape of prerequisites alone, which stand by themselves, as it is."""
         trials = [
             trial
             for entry in self.entries
             for trial in entry.study.unselected().trials()
             if trial.shape == decision.shape
         ]
-        return PackTask.of(Pack(trials=tuple(trials), decision=decision), (), self.settings, self._sources(), 0)
+        if not trials:
+            return decision
+        return executor.calibrate(self._task(Pack(trials=tuple(trials), decision=decision), (), 0))
 
     def _sources(self) -> tuple[Source, ...]:
         modules = {entry.source.name: entry.source for entry in self.entries if entry.source is not None}
         return tuple(Source.of(module) for module in modules.values())
 
     def _jobs(self, decisions: dict[str, Decision]) -> list[Job]:
-        """Packs to train, then packs to evaluate: of trials that are to be measured for the same quantities."""
-        trials: dict[str, Trial] = {}
-        wanted: dict[str, dict[str, Quantity]] = {}
-        begun = list(checkpointed(self.store).values()) if self.options.train else []
-        jobs = []
-        for plan in self.plans:
-            for trial in plan.pending if self.options.train else ():
-                trials[trial.id] = trial
-                wanted.setdefault(trial.id, {}).update({one.key: one for one in plan.study.quantities})
-        jobs += self._grouped(trials, wanted, decisions, "train", begun)
-        trials, wanted = {}, {}
-        for plan in self.plans:
-            finished = {trial.id: trial for trial in plan.finished}
-            for identity, quantities in plan.unevaluated.items():
-                trials[identity] = finished[identity]
-                wanted.setdefault(identity, {}).update({one.key: one for one in quantities})
-        return jobs + self._grouped(trials, wanted, decisions, "evaluate", [])
+        begun = list(checkpointed(self.store).values())
+        jobs = Jobs(decisions=decisions, begun=begun, make_task=self._task)
+        return jobs.of(self.plans, self.prerequisites.values(), self.options.train)
 
-    def _grouped(
-        self,
-        trials: dict[str, Trial],
-        wanted: dict[str, dict[str, Quantity]],
-        decisions: dict[str, Decision],
-        task: str,
-        begun: list[list[str]],
-    ) -> list[Job]:
-        alike: dict[tuple[str, ...], list[Trial]] = {}
-        for identity, trial in trials.items():
-            alike.setdefault(tuple(wanted[identity]), []).append(trial)
-        jobs = []
-        for members in alike.values():
-            quantities = tuple(wanted[members[0].id].values())
-
-            def make_task(pack: Pack, retry: int, quantities: tuple[Quantity, ...] = quantities) -> PackTask:
-                return PackTask.of(pack, quantities, self.settings, self._sources(), retry)
-
-            packs = group(members, decisions, "train" if task == "train" else "evaluate", begun)
-            jobs += [Job(pack=pack, make_task=make_task) for pack in packs]
-        return jobs
+    def _task(self, pack: Pack, quantities: tuple[Quantity, ...], retry: int) -> PackTask:
+        return PackTask.of(pack, quantities, self.settings, self._sources(), retry)
 
     def _crashed(self, pack: Pack, trials: list[Trial], why: str) -> None:
         """Stores that trials kill their worker: by training, or, with weights that are kept, by being evaluated."""
@@ -202,7 +187,7 @@ class Launch:
             self._unmeasured(trials, why)
             self.store.clear_inflight(pack.id)
             return
-        task = PackTask.of(pack, (), self.settings, self._sources(), 0)
+        task = self._task(pack, (), 0)
         rows = []
         for trial in trials:
             attempt = Attempt(trial=trial, identity=new_identity(), slot=pack.trials.index(trial), started=now())
@@ -216,9 +201,10 @@ class Launch:
         held = {row["trial"]: row["attempt"] for row in attempts}
         rows = []
         for trial in trials:
-            wanted = {one.key: one for plan in self.plans for one in plan.unevaluated.get(trial.id, ())}
-            faults = {one.name: Fault(reason=why) for one in wanted.values()}
-            quantities, which = tuple(wanted.values()), kept_weights(trial)
+            asked = [quantities for plan in self.plans for quantities in plan.unevaluated.get(trial.id, ())]
+            asked += self.prerequisites[trial.id].lacking if trial.id in self.prerequisites else ()
+            quantities, which = tuple({one.key: one for one in asked}.values()), kept_weights(trial)
+            faults = {one.name: Fault(reason=why) for one in quantities}
             rows += value_rows(trial.id, held[trial.id], which, {}, quantities, trial.data.levels, faults)["metrics"]
         self.store.append("metrics", rows)
 

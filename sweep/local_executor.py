@@ -30,6 +30,6 @@ class LocalExecutor:
             yield record
 
     def calibrate(self, task: PackTask) -> Decision:
-        from sweep.run import calibrate
+        from sweep.calibrating import calibrate
 
         return calibrate(task)

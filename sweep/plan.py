@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,10 +13,32 @@ from results.evaluations import reasons
 from results.quantity import Quantity
 from results.schema import EVALUATION_FAILED, FAILED, FINISHED
 from results.store import ResultStore
+from studies.prerequisites import described, measured_of, prerequisites
 from studies.study import Study
 from studies.trial import Trial
 from sweep.failures import normalise
 from sweep.pack import Decision, decide, group
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prerequisite:
+    """A trial that is trained before what needs it is measured, and none of the study's own.
+
+    roles: what it is to those that need it. state: finished, with weights to be used; pending; or failed, as which a
+    divergence counts here. reason: why it failed, or could not be measured itself. lacking: what of it is to be
+    measured, where it is finished.
+    """
+
+    trial: Trial
+    roles: tuple[str, ...]
+    state: Literal["finished", "failed", "pending"]
+    reason: str = ""
+    lacking: tuple[Quantity, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is, in words."""
+        return described(self.trial)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +48,8 @@ class StudyPlan:
     retried: failed trials that this launch does again (they count as pending). unmeasured: the failed trials that were
     trained and could not be measured in full, by trial id, with the reason; where they are retried, they count as
     finished, and are evaluated again. unevaluated: completed trials that lack quantities of the study and whose weights
-    are kept, by trial id; weightless: how many lack some and have no weights.
+    are kept, by trial id; weightless: how many lack some and have no weights. prerequisites: of what is pending or
+    unevaluated, each once; they are not among the trials.
     """
 
     study: Study
@@ -37,6 +60,7 @@ class StudyPlan:
     retried: int = 0
     weightless: int = 0
     unmeasured: Mapping[str, str] = field(default_factory=dict)
+    prerequisites: tuple[Prerequisite, ...] = ()
 
     @property
     def trials(self) -> int:
@@ -50,11 +74,14 @@ def plan_study(
     retry: Collection[str] = (),
     quantities: Collection[str] = (),
     force: bool = False,
+    train: bool = True,
 ) -> StudyPlan:
     """The plan of one study; without a store everything is pending.
 
     retry: failed statuses, or words of reasons, that are pending again ('*' for all). quantities: only these are looked
-    for in finished trials; force: they are measured again where they are there, or could not be measured.
+    for in finished trials; force: they are measured again where they are there, or could not be measured. train: that
+    pending trials are trained, so that their prerequisites count too. A failed prerequisite is pending again where it
+    is retried itself, or one that could not be measured for the lack of it.
     """
     trials = study.trials()
     status = {} if store is None else _statuses(store, trials)
@@ -62,7 +89,7 @@ def plan_study(
     evaluations = None if store is None or not status or not wanted else store.evaluations()
     faults = {} if evaluations is None else reasons(evaluations, wanted)
     finished, failed, pending, retried = [], [], [], 0
-    unmeasured = {}
+    unmeasured, measured_again = {}, []
     for trial in trials:
         state, reason = status.get(trial.id, ("", ""))
         fault = faults.get(trial.id) if state == "completed" else None
@@ -71,6 +98,7 @@ def plan_study(
             unmeasured[trial.id] = fault
         elif state in FINISHED:
             finished.append(trial)
+            measured_again += [fault] if fault is not None else []
         elif state in FAILED and not _retries(state, reason, retry):
             failed.append(trial)
         else:
@@ -80,6 +108,8 @@ def plan_study(
     lacking = {} if evaluations is None else _lacking(evaluations, completed, wanted, force)
     kept = store.weighted() if store is not None and lacking else frozenset()
     unevaluated = {trial: quantities for trial, quantities in lacking.items() if trial in kept}
+    needs = [(trial, wanted) for trial in pending] if train else []
+    needs += [(trial, unevaluated[trial.id]) for trial in finished if trial.id in unevaluated]
     return StudyPlan(
         study=study,
         finished=tuple(finished),
@@ -89,7 +119,51 @@ def plan_study(
         retried=retried,
         weightless=len(lacking) - len(unevaluated),
         unmeasured=unmeasured,
+        prerequisites=_prerequisites(needs, store, retry, measured_again),
     )
+
+
+def _prerequisites(
+    needs: Iterable[tuple[Trial, tuple[Quantity, ...]]],
+    store: ResultStore | None,
+    retry: Collection[str],
+    measured_again: Collection[str],
+) -> tuple[Prerequisite, ...]:
+    """What has to be there for quantities of trials to be measured, each once, in the order in which it is needed.
+
+    measured_again: the reasons why trials could not be measured that are to be measured again.
+    """
+    found: dict[str, Trial] = {}
+    roles: dict[str, dict[str, None]] = {}
+    for trial, quantities in needs:
+        for role, one in prerequisites(quantities, trial).items():
+            found[one.id] = one
+            roles.setdefault(one.id, {})[role] = None
+    if not found:
+        return ()
+    status = {} if store is None else _statuses(store, found.values())
+    kept = store.weighted() if store is not None and status else frozenset()
+    evaluations = store.evaluations() if store is not None and status else None
+
+    def stand(trial: Trial) -> Prerequisite:
+        about: dict[str, Any] = {"trial": trial, "roles": tuple(roles[trial.id])}
+        state, reason = status.get(trial.id, ("", ""))
+        if trial.id in kept and evaluations is not None:
+            measured = measured_of(trial)
+            fault = reasons(evaluations, measured).get(trial.id, "")
+            again = not fault or _retries(EVALUATION_FAILED, fault, retry)
+            lacking = _lacking(evaluations, [trial.id], measured, False).get(trial.id, ()) if again else ()
+            return Prerequisite(**about, state="finished", reason=fault, lacking=lacking)
+        if state == "completed":
+            return Prerequisite(**about, state="failed", reason="its weights are gone")
+        again = state in FAILED and (
+            _retries(state, reason, retry) or any(trial.id in fault for fault in measured_again)
+        )
+        if not state or again:
+            return Prerequisite(**about, state="pending")
+        return Prerequisite(**about, state="failed", reason=f"{state}: {reason}")
+
+    return tuple(map(stand, found.values()))
 
 
 def _statuses(store: ResultStore, trials: Iterable[Trial]) -> dict[str, tuple[str, str]]:
@@ -123,11 +197,16 @@ def _lacking(
 
 
 def decisions_for(
-    studies: Iterable[Study], store: ResultStore | None, device: str, width: int | None = None
+    studies: Iterable[Study],
+    store: ResultStore | None,
+    device: str,
+    width: int | None = None,
+    prerequisites: Iterable[Prerequisite] = (),
 ) -> dict[str, Decision]:
     """The decision of every shape of the studies' full enumerations: the store's first row, else by rule.
 
-    width: the user's `--pack W`, which holds for this launch alone and is never stored.
+    width: the user's `--pack W`, which holds for this launch alone and is never stored. prerequisites: of shapes that
+    no study has, they are trained by themselves, so that none waits for another.
     """
     planned: dict[str, dict[str, Trial]] = {}
     for study in studies:
@@ -141,6 +220,10 @@ def decisions_for(
             decisions[shape] = _decision(row)
         else:
             decisions[shape] = decide(next(iter(trials.values())), len(trials), device, width)
+    for trial in (one.trial for one in prerequisites):
+        if trial.shape not in decisions:
+            row = stored.get((trial.shape, device))
+            decisions[trial.shape] = decide(trial, 1, device) if row is None else _decision(row)
     return decisions
 
 
@@ -184,4 +267,13 @@ def hours(plan: StudyPlan, store: ResultStore | None) -> float | None:
 
 
 def count_packs(plan: StudyPlan, decisions: Mapping[str, Decision]) -> int:
-    return len(group(plan.pending, decisions))
+    """Packs of the pending trials; the trials of one share their prerequisites."""
+    alike: dict[tuple[str, ...], list[Trial]] = {}
+    for trial in plan.pending:
+        alike.setdefault(needed(plan.study.quantities, trial), []).append(trial)
+    return sum(len(group(members, decisions)) for members in alike.values())
+
+
+def needed(quantities: Iterable[Quantity], trial: Trial) -> tuple[str, ...]:
+    """The prerequisites of these quantities of a trial, by role, in one order: 'role=trial'."""
+    return tuple(sorted(f"{role}={one.id}" for role, one in prerequisites(quantities, trial).items()))

@@ -230,7 +230,7 @@ def run_task(config: Mapping[str, PackTask]) -> None:
 def calibrate_task(task: PackTask) -> Decision:
     """A Ray task, on a worker."""
     prepare_environment(task)
-    from sweep.run import calibrate
+    from sweep.calibrating import calibrate
 
     return calibrate(task)
 

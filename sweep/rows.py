@@ -97,10 +97,12 @@ def value_rows(
     known: Sequence[Quantity],
     levels: int,
     faults: Mapping[str, Fault] = MappingProxyType({}),
+    prerequisites: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, list[Row]]:
     """Rows of metrics, images and codes for measured values, and of metrics for what could not be measured.
 
-    weights: which were used, 'last' or 'ema'. faults: why quantities could not be measured, by name.
+    weights: which were used, 'last' or 'ema'. faults: why quantities could not be measured, by name. prerequisites: the
+    ids of the trials that quantities were measured with, by name.
     """
     rows: dict[str, list[Row]] = {"metrics": [], "images": [], "codes": []}
     at, origin = now(), provenance()
@@ -119,6 +121,7 @@ def value_rows(
                     "standard_error": number and number.standard_error,
                     "unit": quantity.unit,
                     "goal": quantity.goal,
+                    "prerequisite": prerequisites.get(quantity.name),
                     "code": origin.code,
                     "packages": origin.packages,
                     "evaluated": at,
@@ -138,6 +141,19 @@ def value_rows(
             }
             rows[quantity.form].append(row | ({"levels": levels} if quantity.form == "images" else {}))
     return rows
+
+
+def curves_of(
+    names: Sequence[str], values: np.ndarray, interval: int, steps: int
+) -> dict[str, tuple[list[int], list[float]]]:
+    """Curves of one trial by name: the last step of each interval, and the mean over it.
+
+    values: (points, names), NaN where the trial has not come. interval: steps a point; steps: all that are planned.
+    """
+    ends = [min((point + 1) * interval, steps) for point in range(len(values))]
+    reached = ~np.isnan(values).any(axis=1)
+    kept = [end for end, here in zip(ends, reached, strict=True) if here]
+    return {name: (kept, values[reached, column].tolist()) for column, name in enumerate(names)}
 
 
 def curve_rows(attempt: Attempt) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Mapping
@@ -13,11 +14,10 @@ import torch
 
 from evaluation.measure import Value
 from evaluation.view import PackView, View
-from models.training.calibration import trial_steps_per_second
+from models.data.download import FOLDER_VARIABLE, OFFLINE_VARIABLE, DataError
 from models.training.problem import Member, Problem, build_problem, padded
 from models.training.process import prepare
 from models.training.state import PackState
-from models.training.trainer import Path as EnginePath
 from models.training.trainer import train
 from results.commit import new_identity, now
 from results.evaluations import reasons
@@ -26,15 +26,13 @@ from results.schema import EVALUATION_FAILED, FINISHED
 from results.store import ResultStore
 from studies.trial import Trial
 from sweep.checkpoints import Checkpoints, Stopped
-from sweep.evaluating import evaluate, filled, stored_weights
+from sweep.evaluating import Prerequisites, evaluate, filled, load_prerequisites, stored_weights
 from sweep.executor import ExecutorError
 from sweep.failures import Fault, reason_of, traceback_of
-from sweep.pack import SEQUENTIAL_WIDTH, Decision, Pack
-from sweep.rows import Attempt, curve_rows, kept_weights, trial_row, value_rows
+from sweep.pack import Pack
+from sweep.rows import Attempt, curve_rows, curves_of, kept_weights, trial_row, value_rows
 from sweep.task import PackRecord, PackTask
 
-CALIBRATED_WIDTHS = (8, 16, 32, 64)
-CALIBRATED_GAIN = 1.1  # a wider pack loses more to a crash: it must be clearly faster
 LOOK_SECONDS = 1.0  # how often a running pack looks for a request to stop and says how far it is
 
 
@@ -47,7 +45,7 @@ def run_pack(task: PackTask) -> PackRecord:
         prepare_process(task)
         worker = _Worker(task, pack, store)
         record = worker.evaluate_stored() if pack.task == "evaluate" else worker.train_and_evaluate()
-    except (StoreError, ExecutorError) as error:
+    except (StoreError, DataError, ExecutorError) as error:
         record = PackRecord(pack=task.pack, fault=str(error))
     except Exception as error:  # noqa: BLE001 - no trial's failure, so a bug: it is told at the launch, which ends
         record = PackRecord(pack=task.pack, traceback=traceback_of(error))
@@ -57,6 +55,10 @@ def run_pack(task: PackTask) -> PackRecord:
 def prepare_process(task: PackTask) -> None:
     """Sets up this process; raises where the device that the pack was decided for is not here."""
     prepare(task.decision.threads)
+    if task.settings.data:
+        os.environ[FOLDER_VARIABLE] = task.settings.data
+    if task.settings.offline:
+        os.environ[OFFLINE_VARIABLE] = "1"
     if task.settings.device == "cuda" and not torch.cuda.is_available():
         raise ExecutorError("the pack was decided for CUDA, and this worker has no CUDA device")
 
@@ -66,8 +68,12 @@ class _Worker:
         self.task = task
         self.pack = pack
         self.store = store
-        self.device = torch.device(task.settings.device)
+        self.device = task.settings.device
         self.looked = 0.0
+
+    @functools.cached_property
+    def prerequisites(self) -> Prerequisites:
+        return load_prerequisites(self.store, self.pack.trials[0], self.task.quantities)
 
     def train_and_evaluate(self) -> PackRecord:
         finished = self._finished() if self.task.retry else {}  # the worker before may have died after its commit
@@ -107,7 +113,7 @@ class _Worker:
             except Stopped:
                 checkpoints.save_before_stop(state)
                 raise
-        except (Stopped, StoreError):
+        except (Stopped, StoreError, DataError):
             raise
         except Exception as error:  # noqa: BLE001 - a trial's failure becomes its row
             exhausted = out_of_memory(error)
@@ -139,7 +145,9 @@ class _Worker:
         for slot, attempt in enumerate(attempts):
             attempt.step = steps[slot]
             attempt.train_seconds = seconds / len(attempts)
-            attempt.curves = _curves(problem, curves[slot])
+            attempt.curves = curves_of(
+                problem.curve_names, curves[slot], problem.curve_interval, problem.training.steps
+            )
             if not alive[slot]:
                 late = " after the last step" if steps[slot] == problem.training.steps else ""
                 attempt.failed("diverged", f"the loss was not finite{late}")
@@ -153,7 +161,7 @@ class _Worker:
             self._mark({"phase": "evaluate", "trial": attempt.trial.id, "trials": len(attempts), "done": slot})
             self._look()
             begun = time.perf_counter()
-            attempt.values, attempt.faults = evaluate(views[slot], self.task.quantities)
+            attempt.values, attempt.faults = evaluate(views[slot], self.task.quantities, self.prerequisites.faults)
             attempt.evaluate_seconds = time.perf_counter() - begun
 
     def _views(self, problem: Problem, rows: torch.Tensor) -> list[View | Fault]:
@@ -161,7 +169,19 @@ class _Worker:
         fused = self.pack.decision.path == "fused"
         parameters = problem.layout.views(rows)
         try:
-            pack = PackView(problem.network, parameters, problem.dataset, problem.keys, problem.dtype, fused=fused)
+            needs = {
+                role: network.to(problem.device, problem.dtype).requires_grad_(False)
+                for role, network in self.prerequisites.networks.items()
+            }
+            pack = PackView(
+                problem.network,
+                parameters,
+                problem.dataset,
+                problem.keys,
+                problem.dtype,
+                fused=fused,
+                prerequisites=needs,
+            )
         except Exception as error:  # noqa: BLE001 - of a user's data, say: what was trained is kept
             return [Fault.of(error)] * problem.slots
         return [pack.trial(slot) for slot in range(problem.slots)]
@@ -192,7 +212,7 @@ class _Worker:
                 self._look()
             except Stopped:
                 break
-            values, faults = evaluate(views[slot], self.task.quantities)
+            values, faults = evaluate(views[slot], self.task.quantities, self.prerequisites.faults)
             for table, made in self._rows(trial, attempts[trial.id], values, faults).items():
                 new.setdefault(table, []).extend(made)
             record = record.with_status(EVALUATION_FAILED if faults else "evaluated")
@@ -216,6 +236,8 @@ class _Worker:
             parameters = {name: torch.from_numpy(np.stack([one[name] for one in whole])) for name in shapes}
             # The rows of training, not plain stacks: the same memory layout gives the same bits.
             rows = problem.layout.rows({name: stack.to(self.device) for name, stack in parameters.items()})
+        except DataError:
+            raise
         except Exception as error:  # noqa: BLE001 - of a user's model or data: his trials cannot be measured
             return [Fault.of(error)] * len(trials)
         views = self._views(problem, rows)
@@ -224,8 +246,8 @@ class _Worker:
     def _rows(
         self, trial: Trial, attempt: str, values: Mapping[str, Value], faults: Mapping[str, Fault]
     ) -> dict[str, list[dict[str, object]]]:
-        quantities, levels = self.task.quantities, trial.data.levels
-        return value_rows(trial.id, attempt, kept_weights(trial), values, quantities, levels, faults)
+        quantities, levels, used = self.task.quantities, trial.data.levels, self.prerequisites.used
+        return value_rows(trial.id, attempt, kept_weights(trial), values, quantities, levels, faults, used)
 
     def _mark(self, how: dict[str, object]) -> None:
         record = {
@@ -250,40 +272,13 @@ class _Worker:
         return True
 
 
-def build_pack_problem(pack: Pack, device: torch.device) -> Problem:
+def build_pack_problem(pack: Pack, device: str) -> Problem:
     """The training problem of a pack: fused packs are padded to their width with copies of the last trial."""
     members = [Member(objective=t.objective, training=t.training, seed=t.seed) for t in pack.trials]
     if pack.decision.path == "fused":
         members = padded(members, pack.decision.width)
     first = pack.trials[0]
-    return build_problem(first.data, first.model, members, device)
-
-
-def _curves(problem: Problem, values: np.ndarray) -> dict[str, tuple[list[int], list[float]]]:
-    """Curves of one trial by name: the last step of each interval, and the mean over it."""
-    interval, steps = problem.curve_interval, problem.training.steps
-    ends = [min((point + 1) * interval, steps) for point in range(len(values))]
-    reached = ~np.isnan(values).any(axis=1)
-    kept = [end for end, here in zip(ends, reached, strict=True) if here]
-    return {name: (kept, values[reached, column].tolist()) for column, name in enumerate(problem.curve_names)}
-
-
-def calibrate(task: PackTask) -> Decision:
-    """The fastest path and width for the trials of a task on this worker, measured over some steps of each."""
-    pack = task.load()
-    prepare_process(task)
-    planned = len(pack.trials)
-    widths = sorted({min(width, planned) for width in CALIBRATED_WIDTHS})
-    best, speed = pack.decision, 0.0
-    candidates: list[tuple[EnginePath, int]] = [("sequential", 1), *(("fused", width) for width in widths)]
-    for path, width in candidates:
-        decision = replace(pack.decision, path=path, width=width, source="calibrated")
-        chosen = Pack(trials=pack.trials[:width], decision=decision)
-        problem = build_pack_problem(chosen, torch.device(task.settings.device))
-        measured = trial_steps_per_second(problem, path) * len(chosen.trials) / problem.slots  # padding is no work done
-        if measured > speed * (1.0 if best is pack.decision else CALIBRATED_GAIN):
-            best, speed = decision, measured
-    return best if best.path == "fused" else replace(best, width=min(SEQUENTIAL_WIDTH, planned))
+    return build_problem(first.data, first.model, members, torch.device(device))
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -28,13 +28,16 @@ class Settings:
     """What all packs of a launch share.
 
     store: absolute path. device: 'cpu' or 'cuda'. checkpoint_seconds: a pack that trains longer than this saves a
-    checkpoint, and another after as long again.
+    checkpoint, and another after as long again. data: where image sets are kept, absolute, empty for where the worker
+    keeps them; offline: none is downloaded.
     """
 
     store: str
     launch: str
     device: str = "cpu"
     checkpoint_seconds: float = 60.0
+    data: str = ""
+    offline: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

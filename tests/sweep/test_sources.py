@@ -81,8 +81,8 @@ def test_a_trial_has_the_files_of_its_parts_and_quantities(tmp_path: Path) -> No
     assert files(f"{first}:plain") == [[]]
     assert files(f"{second}:asking") == [[1]]
     trial = find([f"{first}:part"])[0].study.trials()[0]
-    names = ["Digits", "FlatModel", "FirstEncoder", "DenseDecoder", "Binomial", "BetaObjective", "Adam"]
-    assert [type(kind).__name__ for kind in kinds_of(trial)] == names
+    names = ["Digits", "FlatModel", "FirstEncoder", "DenseDecoder", "Binomial", "StandardNormalPrior", "BetaObjective"]
+    assert [type(kind).__name__ for kind in kinds_of(trial)] == [*names, "Adam", "ConstantSchedule"]
 
 
 def test_finished_trials_of_another_version_are_told_and_kept(sweep: Sweep, tmp_path: Path) -> None:
