@@ -82,9 +82,47 @@ def test_further_losses_are_added_as_they_are() -> None:
     assert _loss(kinds.BetaObjective(beta=(0.0, 0.0)), terms=Terms(RATE, DISTORTION, extra)) == pytest.approx(11.5)
 
 
+EXTRA = {
+    "auxiliary": torch.tensor([30.0, 50.0], dtype=torch.float64),
+    "auxiliary_prior": torch.tensor([1.0, 2.0], dtype=torch.float64),
+}
+
+
+def test_dueling_weighs_the_auxiliary_distortion_and_each_group() -> None:
+    spec = kinds.DuelingObjective(beta=(0.1, 2.0), auxiliary_weight=0.25)
+    terms = Terms(RATE, DISTORTION, {"auxiliary": EXTRA["auxiliary"]})
+    assert _loss(spec, 10**9, terms) == pytest.approx(10 + 0.2 + 1.0 + 0.25 * 40)
+    assert _loss(spec, terms=Terms(RATE, DISTORTION, EXTRA)) == pytest.approx(10 + 0.2 + 1.0 + 0.25 * 40 + 1.5)
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 0.25), (4999, 0.25), (5000, 0.0), (20_000, 0.0)])
+def test_dueling_drops_the_auxiliary_decoder_at_a_step(step: int, weight: float) -> None:
+    spec = kinds.DuelingObjective(beta=(1.0, 1.0), auxiliary_weight=0.25, removed_at=5000)
+    assert _loss(spec, step, Terms(RATE, DISTORTION, EXTRA)) == pytest.approx(12.5 + weight * 40 + 1.5)
+
+
+def test_a_removed_auxiliary_decoder_has_no_gradient() -> None:
+    auxiliary = EXTRA["auxiliary"].clone().requires_grad_()
+    spec = kinds.DuelingObjective(beta=(1.0, 1.0), auxiliary_weight=0.5, removed_at=3)
+    for step, expected in ((2, 0.25), (3, 0.0)):
+        terms = Terms(RATE, DISTORTION, {"auxiliary": auxiliary})
+        loss, _ = build_objective(spec).loss(terms, {}, torch.tensor(step), _numbers(spec))
+        (gradient,) = torch.autograd.grad(loss, auxiliary)
+        assert gradient.tolist() == [expected, expected]
+
+
+def test_cross_entropy_is_the_mean_distortion_alone() -> None:
+    terms = Terms(torch.zeros(0, 2, dtype=torch.float64), DISTORTION, {})
+    assert _loss(kinds.CrossEntropyObjective(), terms=terms) == 10.0
+
+
 @pytest.mark.parametrize(
     "specs",
     [
+        [
+            kinds.DuelingObjective(beta=(0.1, 2.0), auxiliary_weight=0.5, removed_at=5),
+            kinds.DuelingObjective(beta=(1.0, 1.0), auxiliary_weight=2.0, removed_at=5),
+        ],
         [kinds.BetaObjective(beta=(0.1, 2.0)), kinds.BetaObjective(beta=(1.0, 1.0))],
         [kinds.AnnealedObjective(steps=7), kinds.AnnealedObjective(steps=9, start=0.5, beta=2.0)],
         [kinds.FreeBitsObjective(floor=0.1), kinds.FreeBitsObjective(floor=3.0)],
@@ -97,10 +135,11 @@ def test_a_packs_numbers_give_each_trial_its_own_loss(specs: list[Objective]) ->
     numbers = [_numbers(spec) for spec in specs]
     stacked = {name: torch.stack([one[name] for one in numbers]) for name in numbers[0]}
     steps = torch.tensor([3, 8])
+    terms = Terms(RATE, DISTORTION, EXTRA)
 
     def loss(step: Tensor, numbers: dict[str, Tensor]) -> Tensor:
-        return objective.loss(TERMS, {}, step, numbers)[0]
+        return objective.loss(terms, {}, step, numbers)[0]
 
     found = torch.func.vmap(loss)(steps, stacked)
-    expected = [_loss(spec, int(step)) for spec, step in zip(specs, steps, strict=True)]
+    expected = [_loss(spec, int(step), terms) for spec, step in zip(specs, steps, strict=True)]
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
