@@ -22,6 +22,7 @@ from models.kinds import (
     FlatModel,
     HierarchicalModel,
     Training,
+    VampPrior,
 )
 from models.training.problem import Member, Problem, build_problem, padded
 from models.training.state import PackState
@@ -29,6 +30,14 @@ from models.training.trainer import train
 
 CPU = torch.device("cpu")
 HIERARCHICAL = HierarchicalModel(latents=(5, 3), conditional=(16,), likelihood=Binomial(total=16))
+VAMP = FlatModel(  # triangles of 5 and pseudo-inputs of 7, which end where no vector ends
+    latent=5,
+    encoder=DenseEncoder(widths=(33,)),
+    decoder=DenseDecoder(widths=(13,)),
+    likelihood=Binomial(total=16),
+    posterior="full",
+    prior=VampPrior(components=7),
+)
 CONVOLUTIONAL = FlatModel(
     latent=3,
     encoder=ConvolutionalEncoder(channels=(4, 4)),
@@ -99,7 +108,16 @@ def test_nor_does_it_at_odd_shapes(width: int, batch: int, precision: str) -> No
     assert torch.equal(forwards, backwards.flip(0))
 
 
-@pytest.mark.parametrize("model", [HIERARCHICAL, CONVOLUTIONAL], ids=["dense", "convolutional"])
+@pytest.mark.parametrize(("width", "batch"), [(5, 32), (13, 7)])
+def test_nor_does_it_under_a_vamp_prior_of_full_normals(width: int, batch: int) -> None:
+    training = Training(steps=20, batch_size=batch, optimiser=Adam(learning_rate=3e-3))
+    company = [Member(objective=BetaObjective(beta=(0.3,)), training=training, seed=seed) for seed in range(width)]
+    forwards = rows(padded(company, width), model=VAMP)[:width]
+    backwards = rows(padded(company[::-1], width), model=VAMP)[:width]
+    assert torch.equal(forwards, backwards.flip(0))
+
+
+@pytest.mark.parametrize("model", [HIERARCHICAL, CONVOLUTIONAL, VAMP], ids=["dense", "convolutional", "vamp"])
 @pytest.mark.parametrize("ema", [None, 0.9])
 def test_fused_and_sequential_agree_in_double_precision(model: Model, ema: float | None) -> None:
     groups = len(model.groups)
