@@ -64,7 +64,8 @@ _MATH = {
 
 # Columns, and characters in a row, above which the type is smaller and the table may reach into both margins.
 _LARGE, _WIDE = 5, 90
-_VERDICT = 16  # characters of a verdict in a line of a large table
+_TINY = r"\tiny "
+_HEADING = 16  # characters of a heading in a line of a large table
 # Grey needs the package xcolor; in a document without it, what is grey is printed like the rest.
 _GREY = r"\providecommand{\textcolor}[3][]{#3}"
 
@@ -72,19 +73,24 @@ _GREY = r"\providecommand{\textcolor}[3][]{#3}"
 def latex(table: Table) -> str:
     """A `table` environment; the trials behind each number follow as comments.
 
-    Published numbers and verdicts stand in a second line, grey where the document loads xcolor.
+    Published numbers and verdicts have lines of their own, grey where the document loads xcolor.
     """
     layout = lay_out(table)
     places = len(layout.header)
+    compared = any(item.published or item.verdict for _, items in layout.rows for item in items)
+    large = places > _LARGE or _width(layout) > _WIDE
+    dense = large and compared  # three lines a row: the page must be used well
+    small = r"\footnotesize " if dense else ""
     lines = [
         r"\begin{table}[htbp]",
         r"\centering",
-        *([_GREY] if any(_is_compared(item) for _, items in layout.rows for item in items) else []),
-        rf"\caption{{\textbf{{{escape(table.title)}.}} {escape(table.legend)}}}",
+        *([_GREY] if compared else []),
+        rf"\caption{{{small}\textbf{{{escape(table.title)}.}} {escape(table.legend)}}}",
         rf"\label{{tab:{_label(table.name)}}}",
         r"\medskip",  # article sets a caption for a place below: above a table it would touch the rule
     ]
-    large = places > _LARGE or _width(layout) > _WIDE
+    if dense:
+        lines.append(r"\renewcommand{\arraystretch}{0.82}")
     if large:
         lines += [r"\scriptsize", r"\setlength{\tabcolsep}{3pt}", r"\makebox[\linewidth][c]{%"]
     lines += [
@@ -95,18 +101,20 @@ def latex(table: Table) -> str:
     ]
     for place, (label, items) in enumerate(layout.rows):
         if large and place:
-            lines.append(r"\addlinespace")
-        lines.append(" & ".join([escape(label), *(_item(item, large) for item in items)]) + r" \\")
-        if any(map(_is_compared, items)):
-            beside = [_grey(r"\quad published"), *(_grey(_beside(item, large)) for item in items)]
-            lines.append(" & ".join(beside) + r" \\")
+            lines.append(r"\addlinespace[1pt]" if dense else r"\addlinespace")
+        lines.append(" & ".join([escape(label), *(_item(item, large, compared) for item in items)]) + r" \\")
+        for name in ("published", "verdict"):
+            below = [escape(getattr(item, name)) for item in items]
+            if any(below):
+                lines.append(" & ".join(_grey(text, large) for text in (rf"\quad {name}", *below)) + r" \\")
     if not layout.rows:
         lines.append(rf"\multicolumn{{{places}}}{{l}}{{No rows: there is nothing to show.}} \\")
     lines += [r"\bottomrule", r"\end{tabular}}" if large else r"\end{tabular}"]
     notes = [rf"\textsuperscript{{{letter}}}~{escape(note)}" for letter, note in layout.footnotes]
     notes += [escape(note) for note in table.notes]
     if notes:
-        lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
+        size = r"\scriptsize" if dense else r"\footnotesize"
+        lines += [r"\par\medskip", rf"\begin{{minipage}}{{\linewidth}}{size}\raggedright"]
         lines += [" \\par\n".join(notes), r"\end{minipage}"]
     lines.append(r"\end{table}")
     for _, items in layout.rows:
@@ -118,18 +126,12 @@ def latex(table: Table) -> str:
 
 def _width(layout: Layout) -> int:
     """Characters of the widest entry of each column, added up."""
-    rows = [[label, *(max(_parts(item), key=len) for item in items)] for label, items in layout.rows]
+    rows = [[label, *(max(_lines(item), key=len) for item in items)] for label, items in layout.rows]
     return sum(max(map(len, column)) for column in zip(layout.header, *rows, strict=True))
 
 
-def _is_compared(item: Item) -> bool:
-    return bool(item.published or item.verdict)
-
-
-def _parts(item: Item) -> tuple[str, str]:
-    """What stands in the two lines of a table that is not large."""
-    told = f"{item.value} {item.spread} {item.coverage}".strip()
-    return told, ": ".join(part for part in (item.published, item.verdict) if part)
+def _lines(item: Item) -> tuple[str, str, str]:
+    return f"{item.value} {item.spread} {item.coverage}".strip(), item.published, item.verdict
 
 
 def escape(text: str) -> str:
@@ -181,25 +183,19 @@ def _capital(name: str) -> str:
     return rf"\mathrm{{{latin[name]}}}" if name in latin else f"\\{name}"
 
 
-def _item(item: Item, large: bool) -> str:
+def _item(item: Item, large: bool, compared: bool) -> str:
+    """The number; in a large table its parts are stacked, unless the lines below are as wide as the whole."""
     bold = item.mark == "bold"
     footnote = rf"\textsuperscript{{{item.footnote}}}" if item.footnote else ""
-    if large and item.spread:
+    if large and item.spread and not compared:
         return _stack(_bold(escape(item.value), bold), _bold(escape(item.spread), bold), item.coverage) + footnote
     value = _bold(escape(f"{item.value} {item.spread}".strip()), bold)
     return " ".join(part for part in (value, item.coverage and escape(item.coverage)) if part) + footnote
 
 
-def _beside(item: Item, large: bool) -> str:
-    """The published number and the verdict, of several short lines in a large table."""
-    if not large:
-        return escape(_parts(item)[1])
-    lines = [*([item.published] if item.published else []), *textwrap.wrap(item.verdict, _VERDICT)]
-    return _stack(*map(escape, lines)) if lines else ""
-
-
-def _grey(source: str) -> str:
-    return rf"\textcolor[gray]{{0.4}}{{{source}}}" if source else ""
+def _grey(source: str, large: bool) -> str:
+    """What stands below a number; in a large table also in smaller type."""
+    return rf"\textcolor[gray]{{0.4}}{{{_TINY * large}{source}}}" if source else ""
 
 
 def _bold(source: str, bold: bool) -> str:
@@ -207,9 +203,12 @@ def _bold(source: str, bold: bool) -> str:
 
 
 def _header(text: str, large: bool) -> str:
-    """The heading of a column; in a large table the unit stands below the label."""
+    """The heading of a column; in a large table of several short lines, the unit below the label."""
+    if not large:
+        return escape(text)
     label, separator, unit = text.partition(" (")
-    return _stack(escape(label), escape(f"({unit}")) if large and separator else escape(text)
+    lines = textwrap.wrap(label, _HEADING) + ([f"({unit}"] if separator else [])
+    return _stack(*map(escape, lines)) if len(lines) > 1 else escape(text)
 
 
 def _stack(*lines: str) -> str:

@@ -24,9 +24,9 @@ DATA_SETS = {  # in the order of Table 1
 }
 SPREAD = "mean ± standard deviation over seeds (ddof = 1)"
 BESIDE = (
-    "Published values stand below, with a verdict: a two-sided equal-variance t-test at α = 0.05 where the paper gives "
-    "a standard deviation (of 3 runs), else whether the value lies inside our 95 % t-interval widened by half a unit "
-    "of its last digit."
+    "Below: the published value (of 3 runs) and a verdict, by a two-sided equal-variance t-test at α = 0.05 where the "
+    "paper gives a standard deviation, else by whether it lies inside our 95 % t-interval widened by half a unit of "
+    "its last digit."
 )
 PRINTED_TWICE = (
     "The paper prints three values of rate, MLP and reconstruction accuracy for the Dueling Decoder on thresholded "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from results.frame import Frame
 from results.significance import Correction, describe_test
 from results.table import Cell, Heading, Table
@@ -97,10 +99,14 @@ def table2(
 def table3(frames: Mapping[str, Frame]) -> Table:
     """The best low-rate model with each auxiliary decoder, and without one; nothing is tested."""
     names = ("rate", MLP, RECONSTRUCTION)
+    if GRID in frames:
+        alone = frames[GRID].subset(at(frames[GRID], THRESHOLDED, PIXELCNN), "")
+        frames = {**frames, GRID: alone}
     present = given(frames, GRID, AUXILIARIES)
     lines = []
-    if GRID in frames and (alone := at(frames[GRID], THRESHOLDED, PIXELCNN)).any():
-        lines.append(choose(NONE, frames[GRID], alone, published("T3", THRESHOLDED, "aux=None", names)))
+    if GRID in frames and len(alone.trials):
+        everything = np.ones(len(alone.trials), dtype=np.bool_)
+        lines.append(choose(NONE, alone, everything, published("T3", THRESHOLDED, "aux=None", names)))
     if AUXILIARIES in frames:
         labels = frames[AUXILIARIES].trials["model.auxiliary"].astype(str)
         for label in dict.fromkeys(labels):

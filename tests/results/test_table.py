@@ -239,8 +239,10 @@ def test_published_values_and_verdicts_stand_beside() -> None:
         "−104.26 ± 1.00 (2/3 seeds)a",
     ]
     latex = compared.latex().splitlines()
-    below = r"\textcolor[gray]{0.4}{\quad published} & \textcolor[gray]{0.4}{\shortstack[r]{0.920 $\pm$ 0.020 \\ agrees}} &  \\"
-    assert latex[next(place for place, line in enumerate(latex) if line.startswith("$\\beta$ = 1")) + 1] == below
+    at = next(place for place, line in enumerate(latex) if line.startswith(r"$\beta$ = 1"))
+    grey = r"\textcolor[gray]{0.4}{"
+    assert latex[at + 1] == rf"{grey}\quad published}} & {grey}0.920 $\pm$ 0.020}} &  \\"
+    assert latex[at + 2] == rf"{grey}\quad verdict}} & {grey}agrees}} &  \\"
     assert "textcolor" not in table().latex()
 
 
