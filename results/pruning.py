@@ -23,16 +23,20 @@ class PruneRecord:
     dry_run: bool
 
 
-def prune_weights(files: LocalFiles, attempts: pa.Table, trials: Collection[str] | None, dry_run: bool) -> PruneRecord:
+def prune_weights(
+    files: LocalFiles, attempts: pa.Table, trials: Collection[str] | None, spared: Collection[str], dry_run: bool
+) -> PruneRecord:
     """Removes the weights files all of whose trials are among `trials` (None: all), and orphans over an hour old.
 
-    attempts: columns trial, weights. A file holds the trials of one pack; where only some are to go, it stays.
+    attempts: columns trial, weights. A file holds the trials of one pack; where only some are to go, it stays. spared:
+    trials whose weights stay in any case.
     """
     held = attempts.filter(pc.is_valid(attempts["weights"])).select(["trial", "weights"])
-    if trials is None:
-        needed = held.slice(0, 0)
-    else:
-        needed = held.filter(pc.invert(pc.is_in(held["trial"], value_set=pa.array(sorted(trials), pa.string()))))
+    keep = pc.is_in(held["trial"], value_set=pa.array(sorted(spared), pa.string()))
+    if trials is not None:
+        asked = pc.is_in(held["trial"], value_set=pa.array(sorted(trials), pa.string()))
+        keep = pc.or_(keep, pc.invert(asked))
+    needed = held.filter(keep)
     known, staying = set(held["weights"].to_pylist()), set(needed["weights"].to_pylist())
     names = files.names("weights")
     going = []

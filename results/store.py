@@ -280,8 +280,13 @@ class ResultStore:
         return compaction.compact(self.files, minimum, new_identity(), self.damaged)
 
     def prune_weights(self, trials: Collection[str] | None = None, *, dry_run: bool = False) -> pruning.PruneRecord:
-        """Removes the weights of these trials, or of all; a pack's file stays while another trial in it is kept."""
-        return pruning.prune_weights(self.files, self._scan("trials", ["trial", "weights"]), trials, dry_run)
+        """Removes the weights of these trials, or of all; a pack's file stays while another trial in it is kept.
+
+        The weights of prerequisites that stored values were measured with stay: they are trained once for all trials.
+        """
+        attempts, used = self._scan("trials", ["trial", "weights"]), self._scan("metrics", ["prerequisite"])
+        spared = {trial for ids in pc.unique(used["prerequisite"]).to_pylist() if ids for trial in ids.split(",")}
+        return pruning.prune_weights(self.files, attempts, trials, spared, dry_run)
 
     def prune_checkpoints(self, *, dry_run: bool = False) -> pruning.PruneRecord:
         """Removes the checkpoints, but for those of packs in flight while a launch is alive."""

@@ -62,7 +62,8 @@ def add(verbs: Verbs[Parser]) -> None:
         evaluate_studies,
         help="measure what finished trials lack, without training",
         description="Measures, from stored weights and without training, the quantities of the studies that finished "
-        "trials lack: new ones, or new versions of old ones. What is measured is added; nothing is replaced.",
+        "trials lack: new ones, or new versions of old ones. What is measured is added; nothing is replaced. Only "
+        "prerequisites that a quantity needs, such as a classifier of the images, are trained where they are missing.",
         example="sweep evaluate digits/hvae\nsweep evaluate digits --quantity psnr --force",
     )
     options.add_names(evaluate)
@@ -176,6 +177,9 @@ def _launch(
         made = other_source(entry, store)
         if made is not None:
             print(f"sweep: note: {plan.study.name}: {made}", file=sys.stderr)
+    needs = work.prerequisite_records(launch.prerequisites.values())
+    if needs:
+        print("\n".join([f"{work.counted(len(needs), 'prerequisite')}:", *work.prerequisite_lines(needs, "  ")]))
     if not launch.pending and not launch.to_evaluate:
         return summary.nothing_to_do(launch, namespace)
     fetching.provide(type(trial.data) for plan in launch.plans for trial in _to_do(plan, chosen))

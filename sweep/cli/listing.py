@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sweep.cli import options, work
@@ -188,7 +189,7 @@ def _plan_record(plan: StudyPlan, store: ResultStore | None, decisions: dict[str
         "retried": plan.retried,
         "to_evaluate": len(plan.unevaluated),
         "without_weights": plan.weightless,
-        "prerequisites": [],
+        "prerequisites": work.prerequisite_records(plan.prerequisites),
         "packs": count_packs(plan, decisions),
         "packing": [
             {"shape": one.shape, "width": one.width, "path": one.path, "threads": one.threads, "source": one.source}
@@ -218,10 +219,15 @@ def _plan_lines(plan: StudyPlan, record: dict[str, Any]) -> list[str]:
         lines.append(
             f"  {'not evaluable':13} {record['without_weights']:,} lack quantities, and their weights are gone"
         )
-    lines.append(f"  {'prerequisites':13} none")
+    needs = record["prerequisites"]
+    states = [f"{count:,} {state}" for state, count in Counter(one["state"] for one in needs).items()]
+    lines.append(f"  {'prerequisites':13} " + (f"{len(needs):,}: {', '.join(states)}" if needs else "none"))
+    lines += work.prerequisite_lines(needs, "    ")
     disk, hours = record["disk_bytes"], record["hours"]
     lines.append(f"  {'disk':13} {UNKNOWN if disk is None else 'about ' + size(disk) if disk else 'nothing more'}")
     time = UNKNOWN if hours is None else f"about {duration(hours * 3600)} of one worker" if hours else "nothing more"
+    if any(one["state"] == "pending" for one in needs):
+        time += ", without the prerequisites"
     lines.append(f"  {'time':13} {time}")
     return lines
 

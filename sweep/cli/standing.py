@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from results.store import ResultStore
     from studies.study import Study
     from sweep.failures import FailureGroup
+    from sweep.plan import Prerequisite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class Standing:
 
     failed: also those that were trained, and of which a quantity of the study could not be measured.
     failures: the failed trials by reason; divergences: the diverged ones. running: pending trials in a pack of a live
-    launch. unevaluated: completed trials that lack a quantity of the study.
+    launch. unevaluated: completed trials that lack a quantity of the study. prerequisites: of what is missing or
+    unevaluated; they are not among the trials.
     """
 
     study: str
@@ -32,6 +34,7 @@ class Standing:
     unevaluated: int
     failures: tuple[FailureGroup, ...]
     divergences: tuple[FailureGroup, ...]
+    prerequisites: tuple[Prerequisite, ...] = ()
 
     @property
     def done(self) -> int:
@@ -69,6 +72,7 @@ def standing(study: Study, store: ResultStore, running: Collection[str] = ()) ->
         unevaluated=len(plan.unevaluated) + plan.weightless,
         failures=tuple(grouped(rows, axes, FAILED)),
         divergences=tuple(grouped(rows, axes, frozenset({"diverged"}))),
+        prerequisites=plan.prerequisites,
     )
 
 

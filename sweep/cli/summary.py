@@ -53,6 +53,9 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
         print(f"{plan.study.name}: {', '.join(parts)}")
         if plan.weightless:
             print(f"  {plan.weightless:,} of them: {_WEIGHTLESS}")
+    needs = {one.trial.id: one for plan in outcome.plans for one in plan.prerequisites if one.state != "finished"}
+    for line in work.prerequisite_lines(work.prerequisite_records(needs.values()), "prerequisite: "):
+        print(line)
     _print_failures(launch)
     print(f"store: {launch.store.root}")
     sys.stdout.flush()

@@ -97,7 +97,7 @@ def run_prune(namespace: Namespace) -> int:
         if namespace.names:
             trials = {trial.id for entry in entries(namespace) for trial in entry.study.trials()}
         record = store.prune_weights(trials, dry_run=namespace.dry_run)
-        _tell("weights", record, "needed by other trials, or by a commit under way")
+        _tell("weights", record, "needed by other trials or as prerequisites, or by a commit under way")
     if namespace.checkpoints:
         _tell("checkpoints", store.prune_checkpoints(dry_run=namespace.dry_run), "of packs that run now")
     return 0

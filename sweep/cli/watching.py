@@ -60,7 +60,9 @@ def show_status(namespace: argparse.Namespace) -> int:
 
 
 def _exit_code(records: Sequence[Mapping[str, Any]]) -> int:
-    return SOME_FAILED if any(record["failed"] for record in records) else 0
+    needs = [one for record in records for one in record["prerequisites"]]
+    failed = any(record["failed"] for record in records) or any(one["state"] == "failed" for one in needs)
+    return SOME_FAILED if failed else 0
 
 
 def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[str, Any]]:
@@ -75,7 +77,7 @@ def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[st
     records = []
     for entry in entries:
         found = standing(entry.study, store, running)
-        planned = {trial.id for trial in entry.study.trials()}
+        at_work = {trial.id for trial in entry.study.trials()} | {one.trial.id for one in found.prerequisites}
         other = other_source(entry, store)
         records.append(
             {
@@ -89,10 +91,11 @@ def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[st
                 "failed": found.failed,
                 "missing": found.missing,
                 "to_evaluate": found.unevaluated,
+                "prerequisites": work.prerequisite_records(found.prerequisites),
                 "other_source": other and vars(other),
                 "failures": failure_records(found.failures),
                 "divergences": failure_records(found.divergences),
-                "packs": [_pack_record(pack) for pack in packs if planned.intersection(pack.get("pack", ()))],
+                "packs": [_pack_record(pack) for pack in packs if at_work.intersection(pack.get("pack", ()))],
                 "launches": [alive[launch] for launch in sorted(alive)],
             }
         )
@@ -141,6 +144,9 @@ def _study_lines(record: Mapping[str, Any]) -> list[str]:
             lines += failure_lines([FailureGroup(**group) for group in record.get(groups, ())], "    ")
     if record["to_evaluate"]:
         lines.append(f"  {record['to_evaluate']:,} of the completed trials lack quantities (sweep evaluate)")
+    if record["prerequisites"]:
+        lines += [f"  {work.counted(len(record['prerequisites']), 'prerequisite')}:"]
+        lines += work.prerequisite_lines(record["prerequisites"], "    ")
     if record["other_source"]:
         lines.append(f"  {OtherSource(**record['other_source'])}")
     if record["packs"]:

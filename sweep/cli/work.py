@@ -6,15 +6,15 @@ import argparse
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sweep.cli.options import Parser, UsageError, whole
 
 if TYPE_CHECKING:
     from results.store import ResultStore
     from studies.catalogue import Entry
-    from sweep.plan import StudyPlan
+    from sweep.plan import Prerequisite, StudyPlan
 
 ALL = "*"
 
@@ -127,6 +127,31 @@ def _failures(entries: Sequence[Entry], store: ResultStore) -> list[str]:
     for entry in entries:
         counted.update(plan_study(entry.study, store).unmeasured.values())
     return [reason for reason, _ in counted.most_common()]
+
+
+def prerequisite_records(needs: Iterable[Prerequisite]) -> list[dict[str, Any]]:
+    """Prerequisites as `--json` prints them."""
+    return [
+        {
+            "trial": one.trial.id,
+            "name": one.name,
+            "roles": list(one.roles),
+            "state": one.state,
+            "reason": one.reason,
+            "to_evaluate": [quantity.name for quantity in one.lacking],
+        }
+        for one in needs
+    ]
+
+
+def prerequisite_lines(records: Sequence[Mapping[str, Any]], indent: str) -> list[str]:
+    """Prerequisites as one reads them, one a line."""
+    lines = []
+    for record in records:
+        told = record["state"] + (f": {record['reason']}" if record["reason"] else "")
+        shown = f" (sweep show {record['trial']})" if record["state"] != "pending" else ""
+        lines.append(f"{indent}{record['name']}: {told}{shown}")
+    return lines
 
 
 def counted(count: int, word: str) -> str:

@@ -16,7 +16,7 @@ from sweep.cli import watching
 Sweep = Callable[..., Any]
 KEYS = {
     "study", "reduced", "trials", "done", "completed", "diverged", "running", "failed", "missing", "to_evaluate",
-    "other_source", "failures", "divergences", "packs", "launches", "damaged", "store",
+    "prerequisites", "other_source", "failures", "divergences", "packs", "launches", "damaged", "store",
 }  # fmt: skip
 
 

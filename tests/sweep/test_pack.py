@@ -14,6 +14,7 @@ from models.kinds import (
     Digits,
     FlatModel,
     FreeBitsObjective,
+    PixelCnnDecoder,
     Training,
 )
 from models.training.slots import slots
@@ -126,6 +127,14 @@ def test_narrowing_takes_fewer_slots_each_time_until_a_trial_is_by_itself() -> N
     assert taken == sorted(set(taken), reverse=True)
     assert taken[0] == 128
     assert (pack.decision.width, pack.decision.path, len(pack.trials)) == (1, "sequential", 1)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("width", [None, 16])
+def test_autoregressive_models_run_one_after_another_on_any_device(device: str, width: int | None) -> None:
+    model = DENSE.model_copy(update={"decoder": PixelCnnDecoder()})
+    made = decide(trial(0, 0).model_copy(update={"model": model}), 48, device, width)
+    assert (made.path, made.width) == ("sequential", width or 4)
 
 
 @pytest.mark.parametrize(

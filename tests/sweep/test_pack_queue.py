@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,117 @@ def test_tasks_come_in_order_and_say_how_often_their_pack_died() -> None:
     assert again is not None
     assert (again.load().id, again.retry) == (site.packs[1].id, 1)
     assert [pack.id for pack in site.queue.running()] == [site.packs[0].id, site.packs[2].id, site.packs[1].id]
+
+
+class Waiting:
+    """A queue of packs of `width` trials, some of which wait for others: `after[i]` are the places they wait for."""
+
+    def __init__(self, after: list[set[int]], width: int = 2) -> None:
+        self.crashed: list[str] = []
+        decision = Decision(shape=BASE.shape, device="cpu", width=width, path="fused")
+        trials = [BASE.model_copy(update={"seed": seed}) for seed in range(width * len(after))]
+        self.packs = group(trials, {BASE.shape: decision})
+        self.place = {pack.id: place for place, pack in enumerate(self.packs)}
+        jobs = [
+            Job(
+                pack=pack,
+                make_task=lambda pack, retry: PackTask.of(pack, (), SETTINGS, (), retry),
+                after=frozenset(self.packs[other].id for other in after[place]),
+            )
+            for place, pack in enumerate(self.packs)
+        ]
+        self.queue = PackQueue(jobs, inflight=dict, crashed=self._mark)
+
+    def _mark(self, pack: Pack, trials: list[Trial], why: str) -> None:
+        self.crashed += [trial.id for trial in trials]
+
+    def take(self) -> Pack | None:
+        task = self.queue.take()
+        return None if task is None else task.load()
+
+    def first_of(self, pack: Pack) -> int:
+        """The place of the pack that this one is a part of."""
+        return pack.trials[0].seed // len(self.packs[0].trials)
+
+
+def test_a_pack_waits_until_what_it_needs_is_settled_and_others_go_first() -> None:
+    site = Waiting([set(), {0}, set(), {0, 2}, {3}])
+    first, second = site.take(), site.take()
+    assert [first, second] == [site.packs[0], site.packs[2]]
+    assert site.take() is None
+    assert not site.queue.exhausted
+    site.queue.done(record(site.packs[0], counts={"error": 2}))  # failed is settled, too
+    assert site.take() == site.packs[1]
+    assert site.take() is None
+    site.queue.done(record(site.packs[2]))
+    assert [site.take(), site.take()] == [site.packs[3], None]
+    site.queue.done(record(site.packs[1]))
+    site.queue.done(record(site.packs[3]))
+    assert site.take() == site.packs[4]
+    site.queue.done(record(site.packs[4]))
+    assert site.queue.exhausted
+
+
+def test_a_pack_that_dies_is_settled_when_all_its_parts_are() -> None:
+    site = Waiting([set(), {0}])
+    for _ in range(2):  # forgiven once, then halved
+        assert site.take() == site.packs[0]
+        site.queue.died(site.packs[0].id)
+    left, right = site.take(), site.take()
+    assert left is not None
+    assert right is not None
+    assert [len(left.trials), len(right.trials)] == [1, 1]
+    site.queue.done(record(left))
+    assert site.take() is None
+    site.queue.died(right.id)
+    assert site.take() == right
+    assert site.take() is None
+    site.queue.died(right.id)  # the culprit, alone
+    assert site.crashed == [right.trials[0].id]
+    assert site.take() == site.packs[1]
+    site.queue.done(record(site.packs[1]))
+    assert site.queue.exhausted
+
+
+def test_packs_whose_prerequisites_stopped_are_not_handed_out_and_do_not_hold_the_launch() -> None:
+    site = Waiting([set(), {0}])
+    site.take()
+    site.queue.done(record(site.packs[0], counts={}, stopped=True))
+    assert site.take() is None
+    assert site.queue.exhausted
+
+
+def test_a_pack_that_is_not_in_the_queue_is_not_waited_for() -> None:
+    site = Waiting([set()])
+    job = Job(pack=site.packs[0], make_task=lambda pack, retry: PackTask.of(pack, (), SETTINGS, (), retry))
+    queue = PackQueue([replace(job, after=frozenset({"of-old"}))], inflight=dict, crashed=site._mark)
+    assert queue.take() is not None
+
+
+@given(st.data(), st.integers(1, 8), st.integers(1, 4), st.integers(1, 3), st.sets(st.integers(0, 31)))
+def test_nothing_starts_before_what_it_needs_is_settled_and_everything_ends(
+    data: st.DataObject, packs: int, width: int, workers: int, killers: set[int]
+) -> None:
+    """Any graph of waiting, any trials that kill their worker, any number of workers that end in any order."""
+    after = [set(data.draw(st.sets(st.integers(0, place - 1)))) if place else set() for place in range(packs)]
+    site = Waiting(after, width)
+    settled: Counter[int] = Counter()
+    running: list[Pack] = []
+    while not site.queue.exhausted:
+        while len(running) < workers and (pack := site.take()) is not None:
+            for needed in after[site.first_of(pack)]:
+                assert settled[needed] == width
+            running.append(pack)
+        pack = running.pop(data.draw(st.integers(0, len(running) - 1)))
+        if not any(trial.seed in killers for trial in pack.trials):
+            settled[site.first_of(pack)] += len(pack.trials)
+            site.queue.done(record(pack))
+            continue
+        before = len(site.crashed)
+        site.queue.died(pack.id)
+        settled[site.first_of(pack)] += len(site.crashed) - before
+    assert settled == dict.fromkeys(range(packs), width)
+    assert site.queue.counts.done == site.queue.counts.trials
 
 
 def test_a_stop_hands_out_nothing_more_and_waits_for_what_runs() -> None:

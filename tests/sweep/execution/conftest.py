@@ -66,8 +66,10 @@ class Toy:
         return self.named(self.module.get("RATE"))
 
     def named(self, quantity: Quantity, **changes: Any) -> Quantity:
-        """A quantity of the file with its family's module filled in, as the catalogue does."""
-        return dataclasses.replace(quantity, family=f"{self.module.name}{quantity.family}", **changes)
+        """A quantity of the file with the module of its functions filled in, as the catalogue does."""
+        needs = f"{self.module.name}{quantity.prerequisites}" if quantity.prerequisites else ""
+        family = f"{self.module.name}{quantity.family}"
+        return dataclasses.replace(quantity, family=family, prerequisites=needs, **changes)
 
     def trials(self, *numbers: float, **common: Any) -> list[Trial]:
         return [self.module.get("trial")(float(number), **common) for number in numbers]
@@ -125,6 +127,17 @@ def ray_executor() -> Iterator[Executor]:
 
     with RayExecutor(cpus=2) as executor:
         yield executor
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])
+def executor(request: pytest.FixtureRequest) -> Executor:
+    """Every executor in turn."""
+    if request.param == "local":
+        return LocalExecutor()
+    request.getfixturevalue("ray_executor")
+    from sweep.ray_executor import RayExecutor
+
+    return RayExecutor()
 
 
 @pytest.fixture

@@ -13,19 +13,8 @@ import pytest
 
 from results.store import ResultStore
 from sweep.executor import Executor
-from sweep.local_executor import LocalExecutor
 
 Launching = Callable[..., Any]
-
-
-@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])
-def executor(request: pytest.FixtureRequest) -> Executor:
-    if request.param == "local":
-        return LocalExecutor()
-    request.getfixturevalue("ray_executor")
-    from sweep.ray_executor import RayExecutor
-
-    return RayExecutor()
 
 
 def test_every_pack_is_run_once(

@@ -17,7 +17,7 @@ TAG = "toy"
 STARTS = ""  # a folder that gets one file for each trial that an execution takes up: <number>-<first step>-<random>
 TRIALS = 16
 
-RAISE, EXIT, SEGFAULT = 1.0, 2.0, 3.0
+RAISE, EXIT, SEGFAULT, RAISE_UNTIL_MENDED = 1.0, 2.0, 3.0, 4.0
 
 
 class Points(Data):
@@ -50,8 +50,8 @@ class SlowShift(Shift):
 class Moody(Objective):
     """D + 1000 (R − number)², with a fault of its own.
 
-    fault: what happens at step `at`: 1 an exception, 2 the process exits, 3 a segmentation fault. diverges: the step of
-    a loss that is no number, 0 for none. pause: seconds a step.
+    fault: what happens at step `at`: 1 an exception, 2 the process exits, 3 a segmentation fault, 4 an exception unless
+    that has been mended. diverges: the step of a loss that is no number, 0 for none. pause: seconds a step.
     """
 
     kind = f"{TAG}-moody"
@@ -161,7 +161,8 @@ def act(seen, step, number, fault, at):
         seen.add(number)
         if STARTS:
             (Path(STARTS) / f"{number:g}-{step}-{uuid.uuid4().hex}").touch()
-    if step == at and fault == RAISE:
+    mended = fault == RAISE_UNTIL_MENDED and "RATESWEEP_TEST_MENDED" in os.environ
+    if step == at and fault in (RAISE, RAISE_UNTIL_MENDED) and not mended:
         raise RuntimeError(f"number {number:g} will not train")
     if step == at and fault == EXIT:
         os._exit(3)
@@ -187,9 +188,23 @@ def means(view, names):
     return {"mean": Estimate(float(view.codes("z1").mean.mean()))}
 
 
+def references(of):
+    """The reference of a trial, by its number: 20, from 10 on 21, and from 11 on 22, which fails."""
+    number = 20.0 + (of.objective.number >= 10) + (of.objective.number >= 11)
+    return {"reference": trial(number, steps=24, fault=RAISE_UNTIL_MENDED if number == 22.0 else 0.0)}
+
+
+def distances(view, names):
+    from results.quantity import Estimate
+
+    reference = float(view.prerequisite("reference").mean)
+    return {"distance": Estimate(abs(float(view.codes("z1").mean.mean()) - reference))}
+
+
 RATE = Quantity(name="rate", unit="nats", goal="none", family=":rates")
 HALF_RATE = Quantity(name="half_rate", unit="nats", goal="none", family=":rates")
 MEAN = Quantity(name="mean", unit="pixels", goal="none", family=":means")
+DISTANCE = Quantity(name="distance", unit="pixels", goal="minimise", family=":distances", prerequisites=":references")
 
 
 def trial(number, *, steps=32, rate=0.05, model=None, ema=None, seed=0, **moods):
