@@ -13,10 +13,32 @@ import pytest
 import torch
 from torch import nn
 
-from models import decoders, encoders, hierarchical, layers
+from models import (
+    auxiliaries,
+    decoders,
+    encoders,
+    full_normal,
+    hierarchical,
+    layers,
+    logistic_mixture,
+    pyramid,
+    vamp,
+    wide_resnet,
+)
 from models.build import build_network
-from models.data import digits
-from models.families import Data, Decoder, Encoder, Likelihood, Model, Objective, Optimiser
+from models.data import digits, mnist, sources
+from models.families import (
+    Auxiliary,
+    Data,
+    Decoder,
+    Encoder,
+    Likelihood,
+    Model,
+    Objective,
+    Optimiser,
+    Prior,
+    Schedule,
+)
 from models.initialise import initialise
 from models.kinds import (
     Adam,
@@ -25,56 +47,107 @@ from models.kinds import (
     Bernoulli,
     BetaObjective,
     Binomial,
+    ClassifierModel,
+    ConstantSchedule,
+    ConvolutionalAuxiliary,
     ConvolutionalDecoder,
     ConvolutionalEncoder,
+    CrossEntropyObjective,
     DenseDecoder,
     DenseEncoder,
     Digits,
+    DuelingObjective,
+    FashionMnist,
     FlatModel,
     FreeBitsObjective,
     Gaussian,
+    GradientAuxiliary,
     HierarchicalModel,
+    HistogramAuxiliary,
+    IdxImages,
+    LogisticMixture,
+    MarginalsAuxiliary,
+    Mnist,
+    PixelCnnDecoder,
+    PyramidDecoder,
+    PyramidEncoder,
+    StandardNormalPrior,
+    StochasticMnist,
     TargetRateObjective,
+    ThresholdedMnist,
     Training,
+    VampPrior,
+    WarmupDecaySchedule,
+    WideResNetEncoder,
 )
 from models.noise import Noise, key
 from models.spec import Kind, Spec, kinds
 from studies.trial import Trial
 
-FAMILIES = (Data, Encoder, Decoder, Likelihood, Model, Objective, Optimiser)
+FAMILIES = (Data, Encoder, Decoder, Auxiliary, Likelihood, Prior, Model, Objective, Schedule, Optimiser)
 LIKELIHOOD = Binomial(total=16)
 ADVICE = "stored results would be taken for new ones and mix with them: raise the kind's `revision` (or add a field)"
 
 DENSE = '{"kind": "dense", "widths": [64], "activation": "relu"}'
 BINOMIAL = '{"kind": "binomial", "total": 16}'
-ADAM = '{"kind": "adam", "learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08}'
+NORMAL = '{"kind": "standard-normal"}'
+CONSTANT = '{"kind": "constant"}'
+MOMENTS = '"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08'
+ADAM = f'{{"kind": "adam", "learning_rate": 0.001, {MOMENTS}, "schedule": {CONSTANT}}}'
+IMAGES = '"downsample": 1, "train_images": 50000, "test_images": 10000'
 PINNED: tuple[tuple[Spec, str], ...] = (  # every kind, with no more than it must be given, and all that this means
     (Digits(), '{"kind": "digits"}'),
+    (StochasticMnist(), f'{{"kind": "stochastic-mnist", {IMAGES}, "binarisation": "static"}}'),
+    (ThresholdedMnist(), f'{{"kind": "thresholded-mnist", {IMAGES}}}'),
+    (Mnist(), f'{{"kind": "mnist", {IMAGES}}}'),
+    (FashionMnist(), f'{{"kind": "fashion-mnist", {IMAGES}}}'),
     (DenseEncoder(), DENSE),
     (ConvolutionalEncoder(), '{"kind": "convolutional", "channels": [16, 16], "activation": "relu"}'),
+    (PyramidEncoder(), '{"kind": "pyramid", "filters": 64, "halvings": 2}'),
+    (WideResNetEncoder(), '{"kind": "wide-resnet", "depth": 16, "width": 4}'),
     (DenseDecoder(), DENSE),
     (ConvolutionalDecoder(), '{"kind": "convolutional", "channels": [16, 16], "activation": "relu"}'),
+    (PyramidDecoder(), '{"kind": "pyramid", "filters": 64, "halvings": 2}'),
+    (PixelCnnDecoder(), '{"kind": "pixelcnn", "filters": 64, "blocks": 1, "halvings": 2, "weight_norm": true}'),
+    (ConvolutionalAuxiliary(), '{"kind": "convolutional", "filters": 64, "halvings": 2}'),
+    (GradientAuxiliary(), '{"kind": "gradient", "filters": 64, "halvings": 2}'),
+    (MarginalsAuxiliary(), '{"kind": "marginals", "widths": [256, 256]}'),
+    (HistogramAuxiliary(), '{"kind": "histogram", "widths": [256, 256]}'),
     (LIKELIHOOD, BINOMIAL),
     (Bernoulli(), '{"kind": "bernoulli"}'),
     (Gaussian(), '{"kind": "gaussian", "sigma": 0.71}'),
+    (LogisticMixture(), '{"kind": "logistic-mixture", "components": 5}'),
+    (StandardNormalPrior(), NORMAL),
+    (VampPrior(), '{"kind": "vamp", "components": 280, "start": "data"}'),
     (
         FlatModel(latent=8, likelihood=LIKELIHOOD),
-        f'{{"kind": "flat", "latent": 8, "encoder": {DENSE}, "decoder": {DENSE}, "likelihood": {BINOMIAL}}}',
+        f'{{"kind": "flat", "latent": 8, "encoder": {DENSE}, "decoder": {DENSE}, "likelihood": {BINOMIAL}, '
+        f'"posterior": "diagonal", "prior": {NORMAL}, "auxiliary": null}}',
     ),
     (
         HierarchicalModel(latents=(16, 8), likelihood=LIKELIHOOD),
         f'{{"kind": "hierarchical", "latents": [16, 8], "encoder": {DENSE}, "conditional": [64], "decoder": {DENSE}, '
         f'"likelihood": {BINOMIAL}}}',
     ),
+    (ClassifierModel(), f'{{"kind": "classifier", "encoder": {DENSE}, "target": null}}'),
     (BetaObjective(), '{"kind": "beta", "beta": [1.0]}'),
     (AnnealedObjective(steps=500), '{"kind": "annealed", "beta": 1.0, "start": 0.0, "steps": 500}'),
     (FreeBitsObjective(floor=1.0), '{"kind": "free-bits", "floor": 1.0}'),
     (TargetRateObjective(target=1.0), '{"kind": "target-rate", "target": 1.0, "weight": 1.0}'),
+    (
+        DuelingObjective(auxiliary_weight=0.1),
+        '{"kind": "dueling", "beta": [1.0], "auxiliary_weight": 0.1, "removed_at": null}',
+    ),
+    (CrossEntropyObjective(), '{"kind": "cross-entropy"}'),
+    (ConstantSchedule(), CONSTANT),
+    (
+        WarmupDecaySchedule(),
+        '{"kind": "warmup-decay", "factor": 0.66, "decay": 10000.0, "warmup": 1000.0, "floor": 1e-10}',
+    ),
     (Adam(), ADAM),
     (
         Adamax(),
-        '{"kind": "adamax", "learning_rate": 0.002, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08, '
-        '"bias_correction": true}',
+        f'{{"kind": "adamax", "learning_rate": 0.002, {MOMENTS}, "bias_correction": true, "schedule": {CONSTANT}}}',
     ),
     (
         Training(steps=5, batch_size=2),
@@ -111,7 +184,35 @@ def test_the_digits_and_their_split_stand_for_ever() -> None:
     assert known == ((1, 8, 8), 16, 10, 1797, 897, "87ff0c9e40dc7e2c"), f"the digits have changed; {ADVICE}"
 
 
+def test_the_image_sets_and_their_splits_stand_for_ever() -> None:
+    known = (mnist.OFFICIAL_TRAIN, mnist.OFFICIAL_TEST, mnist.TRAIN, mnist.SIDE, mnist.WHITE, mnist.THRESHOLD)
+    assert known == (60_000, 10_000, 50_000, 28, 255, 127), f"the splits or a binarisation have changed; {ADVICE}"
+    assert mnist.PART == 1_000, f"the sites of the static binarisation's draws have changed; {ADVICE}"
+    levels = {kind: (kind.levels, kind.classes) for kind in (StochasticMnist, ThresholdedMnist, Mnist, FashionMnist)}
+    assert list(levels.values()) == [(1, 10), (1, 10), (255, 10), (255, 10)], ADVICE
+    shapes = [IdxImages(downsample=side).shape for side in (1, 2)]
+    assert shapes == [(1, 28, 28), (1, 14, 14)], ADVICE
+    digests = {
+        name: [file.md5[:8] for file in official.files]
+        for name, official in (("mnist", sources.MNIST), ("fashion-mnist", sources.FASHION_MNIST))
+    }
+    assert digests == {
+        "mnist": ["f68b3c2d", "d53e105e", "9fb629c4", "ec29112d"],
+        "fashion-mnist": ["8d4fb7e6", "25c81989", "bef4ecab", "bb300cfd"],
+    }, f"the official files have changed; {ADVICE}"
+
+
 def test_the_constants_of_networks_stand_for_ever() -> None:
+    assert (pyramid.KERNEL, pyramid.PADDING, pyramid.CORE) == (5, 2, 7), f"the pyramids have changed; {ADVICE}"
+    residual = (wide_resnet.STEM, wide_resnet.STAGES, wide_resnet.GROUPS)
+    assert residual == (16, (16, 32, 64), 8), f"the wide residual networks have changed; {ADVICE}"
+    counting = (auxiliaries.ACTIVATION, auxiliaries.COMPONENTS)
+    assert counting == ("relu", 5), f"the auxiliary decoders have changed; {ADVICE}"
+    mixture = (logistic_mixture.UNIT, logistic_mixture.MIN_LOG_SCALE, logistic_mixture.PARAMETERS)
+    assert mixture == (127.5, -7.0, 3), f"the logistic mixtures have changed; {ADVICE}"
+    assert full_normal.FLOOR == 1e-5, f"the full normals have changed; {ADVICE}"
+    pseudo = (vamp.CONSTANT, vamp.SPREAD, vamp.MARGIN, vamp.INTENSITIES)
+    assert pseudo == (0.05, 0.01, 0.03, 255), f"the start of pseudo-inputs has changed; {ADVICE}"
     assert hierarchical.ACTIVATION == "relu", f"the conditional networks' activation has changed; {ADVICE}"
     convolution = (encoders.KERNEL, encoders.STRIDE, encoders.PADDING)
     assert convolution == (4, 2, 1), f"the convolutions have changed; {ADVICE}"

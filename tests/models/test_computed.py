@@ -1,0 +1,113 @@
+"""What networks compute is science that no id shows: one trial's terms are pinned for each part that ships.
+
+tests/studies/test_defaults.py pins defaults and constants by name; these numbers move with anything else too: a layer,
+a formula, an initial distribution or the site of a draw. They change only together with a raised `revision`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from models.build import build_network
+from models.families import Data, Model
+from models.initialise import initialise
+from models.kinds import (
+    Bernoulli,
+    ClassifierModel,
+    ConvolutionalAuxiliary,
+    FashionMnist,
+    FlatModel,
+    GradientAuxiliary,
+    HistogramAuxiliary,
+    LogisticMixture,
+    MarginalsAuxiliary,
+    Mnist,
+    PixelCnnDecoder,
+    PyramidDecoder,
+    PyramidEncoder,
+    ThresholdedMnist,
+    VampPrior,
+    WideResNetEncoder,
+)
+from models.network import Labelled
+from models.noise import Noise, key
+
+SMALL: dict[str, Any] = {
+    "posterior": "full",
+    "encoder": PyramidEncoder(filters=2, halvings=1),
+    "prior": VampPrior(components=3),
+}
+BINARY, GREY = ThresholdedMnist(downsample=2), Mnist(downsample=2)
+PYRAMID, PIXELS = PyramidDecoder(filters=2, halvings=1), PixelCnnDecoder(filters=2, halvings=1)
+COMPUTED: tuple[tuple[str, Data, Model, tuple[float, ...]], ...] = (
+    (
+        "pyramid",
+        BINARY,
+        FlatModel(latent=2, likelihood=Bernoulli(), decoder=PYRAMID, **SMALL),
+        (135.65216408, -0.068365458644),
+    ),
+    (
+        "mixture",
+        GREY,
+        FlatModel(latent=2, likelihood=LogisticMixture(), decoder=PYRAMID, **SMALL),
+        (1224.9276456, -0.097605042393),
+    ),
+    (
+        "pixelcnn",
+        BINARY,
+        FlatModel(latent=2, likelihood=Bernoulli(), decoder=PIXELS, **SMALL),
+        (145.53865108, -0.068365458644),
+    ),
+    *(
+        (
+            f"{auxiliary.kind}-{data.levels}",
+            data,
+            FlatModel(latent=2, likelihood=likelihood, decoder=PYRAMID, auxiliary=auxiliary, **SMALL),
+            values,
+        )
+        for auxiliary, data, likelihood, values in (
+            (
+                ConvolutionalAuxiliary(filters=2, halvings=1),
+                BINARY,
+                Bernoulli(),
+                (135.65216408, -0.068365458644, 135.7589748),
+            ),
+            (
+                GradientAuxiliary(filters=2, halvings=1),
+                BINARY,
+                Bernoulli(),
+                (135.65216408, -0.068365458644, 417.89595652),
+            ),
+            (
+                GradientAuxiliary(filters=2, halvings=1),
+                GREY,
+                LogisticMixture(),
+                (1224.9276456, -0.097605042393, 2324.7278047),
+            ),
+            (MarginalsAuxiliary(), BINARY, Bernoulli(), (135.65216408, -0.068365458644, 274.34923206)),
+            (HistogramAuxiliary(), GREY, LogisticMixture(), (1224.9276456, -0.097605042393, 1087.9988113)),
+        )
+    ),
+    ("classifier", FashionMnist(), ClassifierModel(encoder=WideResNetEncoder(depth=10, width=1)), (2.4667166752,)),
+)
+
+
+ADVICE = "what a network computes has changed; stored results would mix with new ones: raise the kind's `revision`"
+
+
+@pytest.mark.parametrize(("data", "model", "pinned"), [row[1:] for row in COMPUTED], ids=[row[0] for row in COMPUTED])
+def test_what_networks_compute_stands_for_ever(data: Data, model: Model, pinned: tuple[float, ...]) -> None:
+    """Mean distortion, rate and auxiliary term of two images at a trial's initial parameters, nats."""
+    keys = key(0)[None]
+    noise = Noise(key(1), 0, torch.float64)
+    x = (noise.uniform("x", (2, *data.shape)) * (data.levels + 1)).floor()
+    images = (noise.uniform("images", (5, *data.shape)) * (data.levels + 1)).to(torch.uint8)
+    network = build_network(model, data).double()
+    parameters = {name: value[0] for name, value in initialise(network, keys, torch.float64, images).items()}
+    batch = Labelled(x, torch.tensor([1, 7])) if network.supervised else x
+    terms = torch.func.functional_call(network, parameters, ("terms", batch, noise))
+    values = torch.stack([terms.distortion, *terms.rate, *terms.auxiliary.values()]).mean(1)
+    assert values.tolist() == pytest.approx(pinned, rel=1e-8), ADVICE
