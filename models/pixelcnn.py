@@ -18,14 +18,16 @@ sigmoid·tanh and names PixelCNN++ (Salimans et al. 2017) as the model. Read so 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from models import kinds
 from models.families import Data
+from models.likelihoods import Likelihood
 from models.pixelcnn_layers import Affine, Gated, Resampling, Weight, window
+from models.pixelcnn_sampling import BlockRows, Choose, Rows, walk
 
 
 class Place(NamedTuple):
@@ -86,7 +88,7 @@ class PixelCnn(nn.Module):
         super().__init__()
         colours, filters = data.shape[0], spec.filters
         weight = Weight.of(spec.weight_norm)
-        self.levels = data.levels
+        self.shape, self.levels = data.shape, data.levels
         self.places = places(spec.halvings, spec.blocks)
         self.blocks = nn.ModuleList(
             Block(weight, place, filters if position else colours + 1, filters, first=position == 0)
@@ -104,6 +106,51 @@ class PixelCnn(nn.Module):
         down_right = seen[-1][1]
         output = self.output(down_right.flatten(1))
         return torch.unflatten(output, 1, down_right.shape[1:]).movedim(-1, 0)
+
+    def sample(self, z: Tensor, likelihood: Likelihood, uniforms: Tensor) -> Tensor:
+        """One image for each z, pixel by pixel: (B, C, H, W), integers 0..levels.
+
+        uniforms: (B, likelihood.uniforms, H, W) on (0, 1), the only source of chance.
+        """
+
+        def choose(row: int, column: int, output: Tensor) -> Tensor:
+            at = uniforms[:, :, row : row + 1, column : column + 1]
+            return likelihood.draw(output.transpose(0, 1)[:, :, None, None], at)[:, :, 0, 0].transpose(0, 1)
+
+        return self._one_by_one(z, choose)[0]
+
+    def outputs_one_by_one(self, z: Tensor, x: Tensor) -> Tensor:
+        """What `forward` gives, computed as in sampling."""
+        return self._one_by_one(z, lambda row, column, output: x[:, :, row, column].transpose(0, 1))[1]
+
+    @torch.no_grad()
+    def _one_by_one(self, z: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
+        """All pixels as chosen, (B, C, H, W), and the outputs there, (B, channels · C, H, W)."""
+        _, height, width = self.shape
+        every = self.biases(z)
+        image = Rows(width, self.shape[0] + 1, every)
+        blocks: list[BlockRows] = []
+        scale, sources = 1, (image, image)
+        for place, block, biases in zip(self.places, self.blocks, every, strict=True):
+            scale = {"none": scale, "halve": scale * 2, "double": scale // 2}[place.resampling]
+            skip = None if place.skip is None else blocks[place.skip]
+            layers = (cast(Block, block).down, cast(Block, block).down_right)
+            blocks.append(BlockRows(layers, biases, place.resampling, sources, skip, scale, width))
+            sources = (blocks[-1].down, blocks[-1].down_right)
+        pixels, outputs = [], []
+
+        def step(row: int, column: int, features: Tensor) -> Tensor:
+            outputs.append(self.output(features))
+            pixels.append(choose(row, column, outputs[-1]))
+            inside = pixels[-1] * (2.0 / self.levels) - 1.0
+            return torch.cat((inside, torch.ones_like(inside[:1])))
+
+        walk(image, blocks, height, step)
+        both = (
+            torch.unflatten(torch.stack(each), 0, (height, width)).permute(3, 2, 0, 1) for each in (pixels, outputs)
+        )
+        chosen, given = both
+        return chosen.contiguous(), given.contiguous()
 
     def scaled(self, x: Tensor) -> Tensor:
         """x on [-1, 1] and a channel of ones: (B, C, H, W) -> (C + 1, H, W, B)."""

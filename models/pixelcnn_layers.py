@@ -109,7 +109,7 @@ class Gated(nn.Module):
     ) -> None:
         super().__init__()
         self.taps, self.resampling, self.residual = taps, resampling, residual
-        self.own = len(taps) * inputs
+        self.own, self.others = len(taps) * inputs, others
         self.weight = weight(self.own + others, 2 * filters)
 
     def forward(self, x: Tensor, others: tuple[Tensor, ...], bias: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class Gated(nn.Module):
         else:
             columns = gathered(x, self.taps, 2 if self.resampling == "halve" else 1)
             summed = product(weight, torch.cat((*columns, *others)))
-        gate = gated(summed + bias[:, None, None])
+        gate = gated(summed + bias[:, None, None], 0)
         return x + gate if self.residual else gate
 
 
@@ -151,10 +151,14 @@ def spread(weight: Tensor, x: Tensor, taps: tuple[Tap, ...]) -> Tensor:
     return torch.stack(rows, 2).reshape(len(weight), 2 * height, 2 * width, batch)
 
 
-def gated(summed: Tensor) -> Tensor:
-    """tanh(a)·sigmoid(b) of the two halves of (2F, ...)."""
-    a, b = summed.chunk(2)
-    return a.tanh() * b.sigmoid()
+def gated(summed: Tensor, dim: int) -> Tensor:
+    """tanh(a)·sigmoid(b) of the two halves of dimension `dim`.
+
+    As tanh(a) = 2 sigmoid(2a) − 1, which torch computes several times faster than tanh itself on a CPU.
+    """
+    a, b = summed.chunk(2, dim)
+    opened = b.sigmoid()
+    return torch.addcmul(-opened, (a + a).sigmoid(), opened, value=2.0)
 
 
 def product(weight: Tensor, x: Tensor) -> Tensor:
