@@ -161,7 +161,7 @@ def build_frame(
     def arrays(trial: str, name: str) -> np.ndarray | None:
         quantity = known.get(name)
         stored = store.codes if quantity is not None and quantity.form == "codes" else store.image
-        return stored(trial, name, quantity and quantity.version)
+        return stored(trial, name, None if quantity is None else quantity.version)
 
     return Frame(
         study=study,
