@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import os
 import signal
+import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
+from models.kinds import (
+    BetaObjective,
+    Binomial,
+    ClassifierModel,
+    CrossEntropyObjective,
+    Digits,
+    FlatModel,
+    Training,
+)
 from results.commit import new_identity, now
 from results.files import StoreError
 from results.quantity import Estimate, Quantity
 from results.store import ResultStore
 from studies.axes import axis
 from studies.catalogue import Entry
+from studies.paths import StudyError
 from studies.study import Study
 from studies.trial import Trial
 from sweep.launch import Launch, Options, Outcome
@@ -192,6 +203,109 @@ def test_calibration_measures_on_a_worker_once(store: ResultStore) -> None:
     launch(store, workers, calibrate=True)
     assert workers.calibrated == []
     assert {task.decision.width for task in workers.tasks} == {5}
+
+
+CLASSIFIER = Trial(
+    data=Digits(), model=ClassifierModel(), objective=CrossEntropyObjective(), training=Training(steps=10, batch_size=4)
+)
+JUDGED = Quantity(name="judged", unit="fraction", goal="maximise", family="m:f", prerequisites="launch_needs:reference")
+JUDGING = dataclasses.replace(STUDY, name="test/judging", quantities=(RATE, JUDGED))
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Trial:
+    """The classifier with which the trials of `JUDGING` are judged."""
+    module = types.ModuleType("launch_needs")
+    vars(module)["reference"] = lambda trial: {"reference": CLASSIFIER}
+    monkeypatch.setitem(sys.modules, "launch_needs", module)
+    return CLASSIFIER
+
+
+def test_prerequisites_are_done_before_what_needs_them_and_are_no_trials_of_the_study(
+    store: ResultStore, judge: Trial
+) -> None:
+    workers = Workers()
+    made, outcome = launch(store, workers, JUDGING, STUDY)
+    assert made.pending == len(TRIALS)
+    assert trained(workers) == [judge.id, *(trial.id for trial in TRIALS)]
+    first = workers.tasks[0]
+    assert ([one.name for one in first.quantities], first.decision.width) == (["accuracy"], 1)
+    assert (outcome.exit_code, outcome.statuses) == (0, {"completed": 7})
+    assert [plan.trials for plan in outcome.plans] == [6, 6]
+    assert (judge.shape, "cpu") in store.decisions()
+    again = Workers()
+    assert (launch(store, again, JUDGING)[1].exit_code, again.tasks) == (0, [])
+
+
+def test_a_prerequisite_that_is_a_trial_of_a_study_too_is_done_once(store: ResultStore, judge: Trial) -> None:
+    classifiers = Study(name="test/classifiers", question="?", base=judge, quantities=(ELBO,), seeds=2)
+    workers = Workers()
+    _, outcome = launch(store, workers, JUDGING, classifiers)
+    assert trained(workers)[0] == judge.id
+    assert sorted(trained(workers)) == sorted({judge.id, *(one.id for one in (*TRIALS, *classifiers.trials()))})
+    assert [one.name for one in workers.tasks[0].quantities] == ["accuracy", "elbo"]
+    assert outcome.exit_code == 0
+
+
+def test_a_trial_that_others_wait_for_does_not_wait_itself(store: ResultStore, judge: Trial) -> None:
+    classifiers = Study(name="test/classifiers", question="?", base=judge, quantities=(JUDGED,))
+    with pytest.raises(StudyError, match=f"test/classifiers: trial {judge.id} is a prerequisite of others"):
+        launch(store, Workers(), JUDGING, classifiers)
+
+
+def test_an_evaluation_trains_the_prerequisites_that_are_missing_and_nothing_else(
+    store: ResultStore, judge: Trial
+) -> None:
+    launch(store, Workers(), STUDY.select("seed=0"))
+    workers = Workers()
+    _, outcome = launch(store, workers, JUDGING, train=False)
+    assert trained(workers) == [judge.id]
+    assert [task.task for task in workers.tasks] == ["train", "evaluate"]
+    assert outcome.statuses == {"completed": 1, "evaluated": 3}
+
+
+def test_a_finished_prerequisite_gets_the_accuracy_that_it_lacks(store: ResultStore, judge: Trial) -> None:
+    launch(store, Workers(), Study(name="test/classifier", question="?", base=judge, quantities=(ELBO,)))
+    workers = Workers()
+    _, outcome = launch(store, workers, JUDGING)
+    assert (outcome.exit_code, outcome.statuses) == (0, {"completed": 6, "evaluated": 1})
+    (evaluated,) = [task for task in workers.tasks if task.task == "evaluate"]
+    assert [one.name for one in evaluated.quantities] == ["accuracy"]
+    assert [trial.id for trial in evaluated.load().trials] == [judge.id]
+
+
+def test_a_prerequisite_that_kills_its_worker_is_settled_then(store: ResultStore, judge: Trial) -> None:
+    def work(task: PackTask, pack: Pack, into: ResultStore) -> PackRecord | None:
+        return None if judge in pack.trials else succeed(task, pack, into)
+
+    workers = Workers(work)
+    _, outcome = launch(store, workers, JUDGING)
+    assert (outcome.exit_code, outcome.statuses) == (3, {"crashed": 1, "completed": 6})
+    assert trained(workers) == [judge.id, judge.id, *(trial.id for trial in TRIALS)]
+    launch(store, Workers(), retry=("*",))
+    again = plan_study(dataclasses.replace(JUDGING, seeds=3), store)
+    assert [(one.state, one.reason) for one in again.prerequisites] == [("failed", "crashed: the worker process died")]
+
+
+def test_a_calibration_leaves_prerequisites_as_they_are(store: ResultStore, judge: Trial) -> None:
+    workers = Workers()
+    launch(store, workers, JUDGING, calibrate=True)
+    assert [task.decision.shape for task in workers.calibrated] == [TRIALS[0].shape]
+    assert store.decisions()[judge.shape, "cpu"]["source"] == "rule"
+
+
+def test_workers_are_told_where_image_sets_are(
+    store: ResultStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RATESWEEP_DATA", "RATESWEEP_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    told = Launch([], store, Options()).settings
+    assert (told.data, told.offline) == ("", False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RATESWEEP_DATA", "sets")
+    monkeypatch.setenv("RATESWEEP_OFFLINE", "1")
+    told = Launch([], store, Options()).settings
+    assert (told.data, told.offline) == (str(tmp_path / "sets"), True)
 
 
 def test_every_launch_is_recorded_with_how_it_ended(store: ResultStore) -> None:

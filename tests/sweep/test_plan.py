@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import tempfile
+import types
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.kinds import BetaObjective, Binomial, Digits, FlatModel, FreeBitsObjective, Training
+from models.kinds import (
+    BetaObjective,
+    Binomial,
+    ClassifierModel,
+    CrossEntropyObjective,
+    Digits,
+    FlatModel,
+    FreeBitsObjective,
+    Training,
+)
 from results.commit import new_identity, now
 from results.quantity import Estimate, Quantity
 from results.schema import EVALUATION_FAILED, FAILED, FINISHED
 from results.store import ResultStore
 from studies.axes import axis, product
+from studies.quantities import CLASSIFICATION
 from studies.study import Study
 from studies.trial import Trial
 from sweep.failures import Fault
@@ -229,6 +241,109 @@ def test_a_stored_decision_holds_and_a_width_that_is_asked_for_overrides_it(stor
     assert decisions_for([STUDY], store, "cpu") == {measured.shape: measured} | {one.shape: one for one in others}
     assert {one.width for one in decisions_for([STUDY], store, "cpu", 5).values()} == {5}
     assert {one.width for one in decisions_for([STUDY], store, "cuda").values()} == {2}
+
+
+JUDGED = Quantity(name="judged", unit="fraction", goal="maximise", family="m:f", prerequisites="plan_needs:reference")
+JUDGING = dataclasses.replace(STUDY, name="test/judging", quantities=(RATE, JUDGED))
+
+
+def classifier(seed: int) -> Trial:
+    return Trial(
+        data=Digits(),
+        model=ClassifierModel(),
+        objective=CrossEntropyObjective(),
+        training=Training(steps=10, batch_size=4),
+        seed=seed,
+    )
+
+
+@pytest.fixture
+def needs(monkeypatch: pytest.MonkeyPatch) -> list[Trial]:
+    """The two classifiers with which the trials of `JUDGING` are judged, by their seed."""
+    classifiers = [classifier(seed) for seed in range(2)]
+    module = types.ModuleType("plan_needs")
+    vars(module)["reference"] = lambda trial: {"reference": classifier(trial.seed)}
+    monkeypatch.setitem(sys.modules, "plan_needs", module)
+    return classifiers
+
+
+def stand(plan: StudyPlan) -> list[tuple[Trial, str, str, tuple[Quantity, ...]]]:
+    return [(one.trial, one.state, one.reason, one.lacking) for one in plan.prerequisites]
+
+
+def test_prerequisites_are_those_of_what_is_pending_or_to_be_evaluated(store: ResultStore, needs: list[Trial]) -> None:
+    plan = plan_study(JUDGING, None)
+    assert stand(plan) == [(one, "pending", "", ()) for one in needs]
+    assert [one.roles for one in plan.prerequisites] == [("reference",)] * 2
+    assert plan.trials == len(JUDGING)
+    assert plan_study(STUDY, None).prerequisites == ()
+    assert stand(plan_study(JUDGING.select("seed=1"), None)) == [(needs[1], "pending", "", ())]
+    for trial in TRIALS:
+        commit(store, trial, measured=(RATE,) if trial.seed else (RATE, JUDGED))
+    assert stand(plan_study(JUDGING, store)) == [(needs[1], "pending", "", ())]  # seed 0 is measured
+    assert plan_study(JUDGING, store, quantities=("rate",), force=True).prerequisites == ()
+    assert len(plan_study(JUDGING, store, quantities=("judged",), force=True).prerequisites) == 2
+    store.prune_weights()
+    assert plan_study(JUDGING, store).prerequisites == ()  # nothing can be measured
+
+
+def test_without_training_only_what_is_evaluated_has_prerequisites(store: ResultStore, needs: list[Trial]) -> None:
+    commit(store, next(trial for trial in TRIALS if trial.seed == 1), measured=(RATE,))
+    assert [one.trial for one in plan_study(JUDGING, store).prerequisites] == needs
+    assert [one.trial for one in plan_study(JUDGING, store, train=False).prerequisites] == [needs[1]]
+
+
+def test_the_state_of_a_prerequisite_is_that_of_its_weights(store: ResultStore, needs: list[Trial]) -> None:
+    first, second = needs
+    commit(store, first, measured=CLASSIFICATION)
+    commit(store, second, "diverged", "the loss was not finite")
+    expected = [(first, "finished", "", ()), (second, "failed", "diverged: the loss was not finite", ())]
+    assert stand(plan_study(JUDGING, store)) == expected
+    assert stand(plan_study(JUDGING, store, retry=("*",))) == expected  # a divergence is a result
+    store.prune_weights()
+    assert stand(plan_study(JUDGING, store))[0] == (first, "failed", "its weights are gone", ())
+
+
+def test_a_prerequisite_that_was_not_measured_itself_can_be_used(store: ResultStore, needs: list[Trial]) -> None:
+    first, second = needs
+    commit(store, first)
+    commit(store, second, faults={CLASSIFICATION[0]: "no light"})
+    assert stand(plan_study(JUDGING, store)) == [
+        (first, "finished", "", CLASSIFICATION),
+        (second, "finished", "no light", ()),
+    ]
+    assert stand(plan_study(JUDGING, store, retry=("no light",)))[1] == (second, "finished", "no light", CLASSIFICATION)
+
+
+def test_a_failed_prerequisite_is_retried_itself_or_with_what_lacked_it(store: ResultStore, needs: list[Trial]) -> None:
+    first, second = needs
+    commit(store, first, "error", "no volume")
+    commit(store, second, "crashed", "it died")
+    states = {words: [state for _, state, _, _ in stand(plan_study(JUDGING, store, retry=words))] for words in (
+        (), ("*",), ("no volume",), ("crashed",), ("other words",)
+    )}  # fmt: skip
+    assert states == {
+        (): ["failed", "failed"],
+        ("*",): ["pending", "pending"],
+        ("no volume",): ["pending", "failed"],
+        ("crashed",): ["failed", "pending"],
+        ("other words",): ["failed", "failed"],
+    }
+    for trial in TRIALS:
+        fault = f"the prerequisite {needs[trial.seed].id} has failed" + (" at night" if trial.seed else "")
+        commit(store, trial, measured=(RATE,), faults={JUDGED: fault})
+    assert stand(plan_study(JUDGING, store)) == []
+    assert stand(plan_study(JUDGING, store, retry=("at night",))) == [(second, "pending", "", ())]
+
+
+def test_prerequisites_have_packs_of_their_own(needs: list[Trial]) -> None:
+    plan = plan_study(JUDGING, None)
+    decisions = decisions_for([JUDGING], None, "cpu", 8, plan.prerequisites)
+    decision = decisions[needs[0].shape]
+    assert (decision.width, decision.path, decision.source) == (1, "sequential", "rule")
+    assert {one.width for shape, one in decisions.items() if shape != needs[0].shape} == {8}
+    assert count_packs(plan, decisions) == 8  # four shapes, whose two seeds differ in their prerequisites
+    assert count_packs(plan_study(STUDY, None), decisions) == 4
 
 
 def test_planning_writes_nothing(store: ResultStore) -> None:
