@@ -106,9 +106,7 @@ class Problem:
         return torch.cat((scalars[:2], terms.rate.detach().mean(1), scalars[2:]))
 
     def initial_rows(self) -> Tensor:
-        # Intensities that are to be binarised are rounded to black and white.
-        images = (self.images > INTENSITIES // 2).to(torch.uint8) if self.dataset.dynamic else self.images
-        return self.layout.rows(initialise(self.network, self.keys, self.dtype, images))
+        return self.layout.rows(initialise(self.network, self.keys, self.dtype, self.images))
 
     def initial_objective(self) -> dict[str, Tensor]:
         state = self.objective.init(self.dtype, self.device)
