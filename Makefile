@@ -51,6 +51,7 @@ bench: .venv/ready-test
 	$(BIN)/python tests/benchmarks/parts.py
 	$(BIN)/python tests/benchmarks/packs.py
 	$(BIN)/python tests/benchmarks/scale.py
+	$(BIN)/python tests/benchmarks/sampling.py
 
 clean:
 	rm -rf out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -40,7 +40,8 @@ class Rows:
 
     def inside(self) -> Tensor:
         """The current row: (W, F, B)."""
-        return self.row[LEFT : LEFT + self.width]
+        current: Tensor = self.row[LEFT : LEFT + self.width]
+        return current
 
 
 def windows(row: Tensor, start: int, width: int, step: int = 1, count: int = 1) -> Tensor:
