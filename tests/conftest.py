@@ -1,10 +1,15 @@
-"""What tests of several packages share: synthetic frames of the digits studies, and a real browser."""
+"""What tests of several packages share: synthetic frames of the digits studies, official files of data sets, a server
+to download from, and a real browser."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +22,9 @@ if TYPE_CHECKING:
 
 # What `models.training.process.prepare` sets in a worker, before anything here computes; Ray must ask for no token.
 os.environ.update(MKL_CBWR="AUTO,STRICT", OMP_NUM_THREADS="1", RAY_AUTH_MODE="disabled")
+# No test downloads by accident, or finds what the user of this machine has downloaded.
+os.environ.update(RATESWEEP_OFFLINE="1", RATESWEEP_DATA="/nonexistent/data")
+os.environ.pop("RATESWEEP_MIRROR", None)
 
 # The same examples in every run: a red run can be repeated, and a green one means the same everywhere.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -135,6 +143,97 @@ def hvae() -> Callable[..., Frame]:
 def objectives() -> Callable[[], Frame]:
     """`objectives_frame`, for tests anywhere."""
     return objectives_frame
+
+
+@pytest.fixture(scope="session")
+def official_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The official files, laid out as the cache has them. Not to be written to; skips where they are not here.
+
+    They are looked for in the folder that RATESWEEP_TEST_DATA names, then in shared/data beside the checkout.
+    """
+    named = os.environ.get("RATESWEEP_TEST_DATA")
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = tmp_path_factory.mktemp("official")
+    for official in ("mnist", "fashion-mnist"):
+        places = [Path(named) / official] if named else [beside / official, beside / official.replace("-", "_")]
+        place = next((place for place in places if place.is_dir()), None)
+        if place is None:
+            pytest.skip(f"no official files of {official} in {named or beside}; RATESWEEP_TEST_DATA names their folder")
+        (folder / official).symlink_to(place, target_is_directory=True)
+    return folder
+
+
+@pytest.fixture
+def data_folder(official_files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The official files as what RATESWEEP_DATA names."""
+    monkeypatch.setenv("RATESWEEP_DATA", str(official_files))
+    return official_files
+
+
+@dataclass
+class Answer:
+    """What a server says to one address. length: what it promises, where that is not so; held: it waits for this after
+    half of the body."""
+
+    body: bytes = b""
+    status: int = 200
+    length: int | None = None
+    held: threading.Event | None = None
+
+
+@dataclass
+class FileServer:
+    """A real HTTP server on the loopback interface: `answers` by path, and the paths that were asked for."""
+
+    address: str
+    answers: dict[str, Answer] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def serve(self, path: str, body: bytes, **how: Any) -> Answer:
+        """Answers to `path` with `body`, as `how` says."""
+        self.answers[path] = Answer(body=body, **how)
+        return self.answers[path]
+
+
+@pytest.fixture
+def file_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """A server that may be downloaded from."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.asked.append(self.path)
+            answer = served.answers.get(self.path, Answer(status=404))
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
+            self.end_headers()
+            half = len(answer.body) // 2
+            self.wfile.write(answer.body[:half])
+            if answer.held is not None:
+                self.wfile.flush()
+                answer.held.wait(30)
+            self.wfile.write(answer.body[half:])
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *arguments: object) -> None:
+            """A client that is gone is what some tests are about."""
+
+    for name in ("RATESWEEP_OFFLINE", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Server(("127.0.0.1", 0), Handler) as server:
+        served = FileServer(address=f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            yield served
+        finally:
+            for answer in served.answers.values():
+                if answer.held is not None:
+                    answer.held.set()
+            server.shutdown()
 
 
 @pytest.fixture(scope="session")

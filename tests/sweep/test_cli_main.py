@@ -18,6 +18,7 @@ VERBS = (
     "plan",
     "launch",
     "evaluate",
+    "fetch",
     "status",
     "show",
     "tables",
