@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.errors import EvaluationError
-from evaluation.view import Floats, View
-
-Pictures = npt.NDArray[np.uint8]
+from evaluation.rows import Floats, Pictures
+from evaluation.view import View
 
 
 def samples(view: View, names: tuple[str, ...]) -> dict[str, Pictures]:

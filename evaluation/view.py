@@ -1,8 +1,8 @@
 """View: what the families of quantities see of one trained trial, and PackView, which produces it for a pack at once.
 
-The test split passes through the networks in chunks whose size is a multiple of 64, the last one filled up with
-repeated rows, so that every number of a trial takes the same vectorised path: its bits depend neither on its slot nor
-on its neighbours. Each pass (terms, codes, reconstructions, samples) happens on first use, once for the whole pack.
+Every number's bits depend neither on the trial's slot nor on its neighbours (evaluation/rows.py). Each pass over the
+test split (terms, codes, reconstructions, samples) happens on first use, once for the whole pack; what few families
+ask for, or what is large (draws, sampled reconstructions), on first use for the trial alone.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from evaluation.errors import EvaluationError
+from evaluation.member import Member, SplitName
+from evaluation.rows import CHUNK, Floats, Pictures, RowNoise, batch, chunks, joined, logits
 from models.data.dataset import Dataset
 from models.network import Network
-from models.noise import ALIGN, Draws, Noise
+from models.noise import ALIGN, Noise
 from models.spec import nearest
 
-CHUNK = 256
-
-Floats = npt.NDArray[np.floating]
+NO_PREREQUISITES: Mapping[str, Network] = MappingProxyType({})
 
 
 class CodeArrays(NamedTuple):
@@ -38,39 +38,13 @@ class CodeArrays(NamedTuple):
     sample: Floats
 
 
-class RowNoise(Draws):
-    """The noise of consecutive data from row `first` on: site "posterior/z1" becomes "evaluation/posterior/z1/<block>".
-
-    A block is 64 rows with a site of its own, so a datum's numbers do not depend on how the rows are cut into chunks.
-    Draws have one row a datum; any other shape raises EvaluationError.
-    """
-
-    def __init__(self, noise: Noise, first: int, rows: int) -> None:
-        self._noise = noise
-        self._rows = rows
-        self._blocks = range(first // ALIGN, (first + rows) // ALIGN)
-
-    def normal(self, site: str, shape: tuple[int, ...]) -> Tensor:
-        return self._draw(self._noise.normal, site, shape)
-
-    def uniform(self, site: str, shape: tuple[int, ...]) -> Tensor:
-        return self._draw(self._noise.uniform, site, shape)
-
-    def _draw(self, draw: Callable[[str, tuple[int, ...]], Tensor], site: str, shape: tuple[int, ...]) -> Tensor:
-        if not shape or shape[0] != self._rows:
-            raise EvaluationError(
-                f"evaluation noise has one row a datum: {site!r} asked for {shape}, not {self._rows} rows"
-            )
-        return torch.cat([draw(f"evaluation/{site}/{block}", (ALIGN, *shape[1:])) for block in self._blocks])
-
-
 class PackView:
-    """The trained networks of a pack on the test split of their data.
+    """The trained networks of a pack on the splits of their data.
 
     network: the module of one trial. parameters: by name, stacked (K, *shape), all on one device. keys: (K, 2) int64,
     the noise keys of the trials. fused: all members at once by vmap; otherwise one after another, for networks too big
-    for that. chunk: rows at a time, a multiple of 64. prerequisites: trained networks that the trials are measured
-    with, by role, on the same device and of the same floating type.
+    for that. chunk: rows at a time, a multiple of 64. prerequisites: by role, the networks that these trials are
+    measured with, their weights in place.
     """
 
     def __init__(
@@ -83,7 +57,7 @@ class PackView:
         *,
         fused: bool = True,
         chunk: int = CHUNK,
-        prerequisites: Mapping[str, Network] = MappingProxyType({}),
+        prerequisites: Mapping[str, Network] = NO_PREREQUISITES,
     ) -> None:
         if chunk < ALIGN or chunk % ALIGN:
             raise ValueError(f"chunk must be a multiple of {ALIGN}, not {chunk}")
@@ -97,14 +71,16 @@ class PackView:
         self.rows = len(data.test)
         self.labels: npt.NDArray[np.int64] = data.test.labels.cpu().numpy()
         self.images: npt.NDArray[np.uint8] = data.test.images.cpu().numpy()
+        self.prerequisites = prerequisites
         self._parameters = dict(parameters)
         self._device = next(iter(self._parameters.values())).device
         self._keys = keys.to(self._device)
         self._dtype = dtype
         self._fused = fused
         self._chunk = chunk
-        self.prerequisites = dict(prerequisites)
         self._samples: dict[int, Floats] = {}
+        self._scales: dict[int, dict[str, Floats]] = {}
+        self._judged: dict[str, Floats] = {}
 
     def trial(self, slot: int) -> View:
         """The trial in slot 0..K-1."""
@@ -129,7 +105,19 @@ class PackView:
     @functools.cached_property
     def reconstructions(self) -> Floats:
         """The likelihood's mean at the modes of the posteriors, in [0, 1]: (K, N, C, H, W)."""
-        return self._over_rows("reconstruct", self.rows, lambda first, rows, _: (self._batch(first, rows),), _alone)[0]
+        return self._over_test("reconstruct", _alone, noisy=False)[0]
+
+    @functools.cached_property
+    def logits(self) -> Floats:
+        """Of classifiers: log p(y|x) up to a constant, (K, N, classes)."""
+        return self._over_test("logits", _alone, noisy=False)[0]
+
+    def scales(self, count: int) -> dict[str, Floats]:
+        """Factors of the covariances of the first `count` codes, (K, count, d, d), by group."""
+        if count not in self._scales:
+            arrays = self._over_test("scales", lambda scales: tuple(map(scales.get, self.groups)), rows=count)
+            self._scales[count] = dict(zip(self.groups, arrays, strict=True))
+        return self._scales[count]
 
     def samples(self, count: int) -> Floats:
         """The likelihood's mean at latents drawn from the prior, in [0, 1]: (K, count, C, H, W)."""
@@ -137,13 +125,32 @@ class PackView:
             self._samples[count] = self._over_rows("generate", count, lambda _, rows, noise: (rows, noise), _alone)[0]
         return self._samples[count]
 
-    def _batch(self, first: int, rows: int) -> Tensor:
-        """Test images first..first+rows-1, going round at the end of the split."""
-        index = torch.arange(first, first + rows) % self.rows
-        return self.data.test.images[index].to(self._device, self._dtype)
+    def judged(self, role: str) -> Floats:
+        """A prerequisite classifier's log p(y|x) of the test images, up to a constant: (N, classes)."""
+        if role not in self._judged:
+            self._judged[role] = logits(self.prerequisite(role), self.data.test.images)
+        return self._judged[role]
 
-    def _over_test(self, method: str, unpack: Callable[[Any], tuple[Tensor, ...]]) -> tuple[Floats, ...]:
-        return self._over_rows(method, self.rows, lambda first, rows, noise: (self._batch(first, rows), noise), unpack)
+    def prerequisite(self, role: str) -> Network:
+        if role not in self.prerequisites:
+            raise EvaluationError(f"no prerequisite {role!r} of this quantity; {nearest(role, self.prerequisites)}")
+        return self.prerequisites[role]
+
+    def member(self, slot: int) -> Member:
+        """The trial in a slot, by itself."""
+        parameters = {name: tensor[slot] for name, tensor in self._parameters.items()}
+        return Member(self.network, parameters, self.data, Noise(self._keys[slot], 0, self._dtype), self._chunk)
+
+    def _over_test(
+        self, method: str, unpack: Callable[[Any], tuple[Tensor, ...]], *, rows: int | None = None, noisy: bool = True
+    ) -> tuple[Floats, ...]:
+        """Calls a method on the first `rows` test images, all by default, with noise where it takes any."""
+
+        def arguments(first: int, count: int, noise: RowNoise) -> tuple[Any, ...]:
+            images = batch(self.data.test.images, first, count, self._device, self._dtype)
+            return (images, noise) if noisy else (images,)
+
+        return self._over_rows(method, self.rows if rows is None else rows, arguments, unpack)
 
     @torch.no_grad()
     def _over_rows(
@@ -154,17 +161,15 @@ class PackView:
         unpack: Callable[[Any], tuple[Tensor, ...]],
     ) -> tuple[Floats, ...]:
         """Calls a method of every member's network on chunks of rows; unpacked (rows, ...) become (K, count, ...)."""
-        padded = -(-count // ALIGN) * ALIGN
-        chunks = []
-        for first in range(0, padded, self._chunk):
-            rows = min(self._chunk, padded - first)
+        parts = []
+        for first, rows in chunks(count, self._chunk):
 
             def member(parameters: dict[str, Tensor], key: Tensor, first: int = first, rows: int = rows) -> Any:
                 noise = RowNoise(Noise(key, 0, self._dtype), first, rows)
                 return unpack(functional_call(self.network, parameters, (method, *arguments(first, rows, noise))))
 
-            chunks.append([tensor.cpu().numpy() for tensor in self._over_members(member)])
-        return tuple(np.concatenate(parts, axis=1)[:, :count] for parts in zip(*chunks, strict=True))
+            parts.append(self._over_members(member))
+        return joined(parts, count, 1)
 
     def _over_members(self, member: Callable[[dict[str, Tensor], Tensor], Any]) -> tuple[Tensor, ...]:
         if self._fused:
@@ -187,6 +192,7 @@ class View:
     def __init__(self, pack: PackView, slot: int) -> None:
         self._pack = pack
         self._slot = slot
+        self._member = pack.member(slot)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -208,6 +214,11 @@ class View:
         return self._pack.labels
 
     @property
+    def noise(self) -> Noise:
+        """The trial's own noise; a family's sites begin with "evaluation/" and its name."""
+        return self._member.noise
+
+    @property
     def rates(self) -> dict[str, Floats]:
         """KL of each group to its prior, nats: (N,) by group, bottom-up."""
         rate, _ = self._pack.terms
@@ -221,23 +232,58 @@ class View:
 
     def codes(self, group: str) -> CodeArrays:
         """The posterior of `group`; a lower group's is conditional on the sample of the group above."""
-        if group not in self.groups:
-            raise EvaluationError(f"no latent group {group!r}; {nearest(group, self.groups)}")
-        return CodeArrays(*(array[self._slot] for array in self._pack.codes[group]))
+        return CodeArrays(*(array[self._slot] for array in self._pack.codes[self._known(group)]))
 
     def reconstructions(self) -> Floats:
         """The likelihood's mean at the modes of the posteriors, in [0, 1]: (N, C, H, W)."""
         means: Floats = self._pack.reconstructions[self._slot]
         return means
 
-    def prerequisite(self, role: str) -> Network:
-        """The trained network that stands in that role for this trial, such as the classifier of original images."""
-        known = self._pack.prerequisites
-        if role not in known:
-            raise EvaluationError(f"no prerequisite {role!r} of this quantity; {nearest(role, known)}")
-        return known[role]
-
     def samples(self, count: int) -> Floats:
-        """The likelihood's mean at latents drawn from the prior, in [0, 1]: (count, C, H, W)."""
+        """What the likelihood says at latents drawn from the prior, in [0, 1]: (count, C, H, W)."""
+        if self._pack.network.autoregressive:
+            return self._member.samples(count)
         means: Floats = self._pack.samples(count)[self._slot]
         return means
+
+    def scales(self, group: str, count: int) -> Floats:
+        """Lower-triangular factors L of the covariances LLᵀ of the first `count` codes: (min(count, N), d, d)."""
+        factors: Floats = self._pack.scales(min(count, self._pack.rows))[self._known(group)][self._slot]
+        return factors
+
+    def draws(self, split: SplitName, group: str, count: int) -> Floats:
+        """`count` independent samples of q(z|x) for each datum of a split, of the top group: (count, N, d).
+
+        Raises EvaluationError for a lower group, whose posterior is conditional on the one above, and for a validation
+        split that the data have not.
+        """
+        if self._known(group) != self.groups[-1]:
+            raise EvaluationError(f"independent samples are of the top group, {self.groups[-1]}, not of {group}")
+        return self._member.draws(split, group, count)
+
+    def resampled(self, indices: npt.NDArray[np.integer]) -> Pictures:
+        """A sampled reconstruction, z ~ q(z|x) and x' ~ p(x|z), of each chosen test image: (n, C, H, W) in 0..levels.
+
+        All in one batch, whose noise goes by the place among the chosen; sampled once for the same choice.
+        """
+        return self._member.resampled(indices)
+
+    def logits(self) -> Floats:
+        """Of a classifier: log p(y|x) of the test images up to a constant, (N, classes)."""
+        values: Floats = self._pack.logits[self._slot]
+        return values
+
+    def prerequisite(self, role: str) -> Network:
+        """The trained network that stands in that role for this trial, such as the classifier of original images."""
+        return self._pack.prerequisite(role)
+
+    def judged(self, role: str, images: Pictures | None = None) -> Floats:
+        """A prerequisite classifier's log p(y|x) up to a constant, of given or of all test images: (n, classes)."""
+        if images is None:
+            return self._pack.judged(role)
+        return logits(self.prerequisite(role), torch.from_numpy(images))
+
+    def _known(self, group: str) -> str:
+        if group not in self.groups:
+            raise EvaluationError(f"no latent group {group!r}; {nearest(group, self.groups)}")
+        return group

@@ -45,11 +45,13 @@ class Labelled(NamedTuple):
 class Network(nn.Module):
     """A model of one trial. `x` is (B, C, H, W), the raw integers 0..levels in the floating dtype.
 
-    supervised: `terms` takes a `Labelled` batch in place of x.
+    supervised: `terms` takes a `Labelled` batch in place of x. autoregressive: images are sampled pixel by pixel, with
+    caches, so `resample` and `generate` are not called under vmap.
     """
 
     groups: tuple[str, ...]
     supervised: bool = False
+    autoregressive: bool = False
 
     def terms(self, x: Any, noise: Draws) -> Terms:
         """One-sample estimate of rate and distortion (analytic KL where there is one)."""
