@@ -9,7 +9,7 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from models import kinds
 from models.build import build_network, build_objective
-from models.families import Model
+from models.families import Data, Model
 from models.initialise import initialise
 from models.network import Terms
 from models.noise import Noise, key
@@ -36,15 +36,38 @@ MODELS: dict[str, Model] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+SMALL: dict[str, object] = {"filters": 4, "halvings": 1}  # of the networks of Seybold et al. (2019), on 14×14 images
+DUELING = {
+    auxiliary: kinds.FlatModel.model_validate(
+        {
+            "latent": 3,
+            "posterior": "full",
+            "prior": {"kind": "vamp", "components": 5},
+            "encoder": {"kind": "pyramid"} | SMALL,
+            "decoder": {"kind": "pixelcnn"} | SMALL,
+            "auxiliary": {"kind": auxiliary} | (SMALL if auxiliary in ("convolutional", "gradient") else {}),
+            "likelihood": {"kind": "bernoulli"},
+        }
+    )
+    for auxiliary in ("convolutional", "gradient", "marginals", "histogram")
+}
+
+
+def _data(model: Model) -> Data:
+    return kinds.ThresholdedMnist(downsample=2) if model in DUELING.values() else kinds.Digits()
+
+
+@pytest.mark.parametrize("name", MODELS | DUELING)
 def test_a_packs_losses_terms_and_gradients_equal_a_loops(name: str) -> None:
-    model = MODELS[name]
-    network = build_network(model, kinds.Digits()).double()
+    model = (MODELS | DUELING)[name]
+    data = _data(model)
+    network = build_network(model, data).double()
     objective = build_objective(kinds.BetaObjective(beta=(1.0,) * len(model.groups)))
     keys = torch.stack([key(seed) for seed in (0, 1, 1)])
     steps = torch.tensor([0, 5, 6])
-    parameters = initialise(network, keys, torch.float64, IMAGES)
-    x = Noise(keys, steps, torch.float64).uniform("x", (6, 1, 8, 8)).mul(16).round()  # (3, 6, 1, 8, 8)
+    # (3, 6, *shape), and as many to begin at
+    x = Noise(keys, steps, torch.float64).uniform("x", (6, *data.shape)).mul(data.levels).round()
+    parameters = initialise(network, keys, torch.float64, x.flatten(0, 1).to(torch.uint8))
     beta = torch.linspace(0.1, 2.0, 3 * len(model.groups), dtype=torch.float64).reshape(3, -1)
 
     def loss(parameters: dict[str, Tensor], x: Tensor, key: Tensor, step: Tensor, beta: Tensor) -> tuple[Tensor, Terms]:
