@@ -115,11 +115,17 @@ class Launch:
     def to_evaluate(self) -> int:
         return len({trial for plan in self.plans for trial in plan.unevaluated})
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        needs = any(one.state == "pending" or one.lacking for one in self.prerequisites.values())
+        return not (self.pending or self.to_evaluate or needs)
+
     def run(
         self, executor: Executor, watch: Callable[[PackQueue], contextlib.AbstractContextManager[object]]
     ) -> Outcome:
         """Runs what is pending on `executor`, shown by `watch`, until it is done, stopped or interrupted."""
-        if self.pending or self.to_evaluate:
+        if not self.idle:
             self._event("started")
             tidy(self.store)
             with executor:
@@ -137,7 +143,7 @@ class Launch:
             fault=self.queue.fault,
             traceback=self.queue.traceback,
         )
-        if self.pending or self.to_evaluate:
+        if not self.idle:
             self.store.clear_stop(self.identity)
             stopped = self.interrupted or outcome.fault or outcome.traceback
             self._event("interrupted" if stopped else "ended", outcome.exit_code)

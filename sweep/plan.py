@@ -25,8 +25,8 @@ class Prerequisite:
     """A trial that is trained before what needs it is measured, and none of the study's own.
 
     roles: what it is to those that need it. state: finished, with weights to be used; pending; or failed, as which a
-    divergence counts here. reason: why it failed, or could not be measured itself. lacking: what of it is to be
-    measured, where it is finished.
+    divergence counts here. reason: why it failed, or could not be measured itself (then its weights can be used).
+    lacking: what of it is to be measured, where it is finished.
     """
 
     trial: Trial
@@ -49,7 +49,7 @@ class StudyPlan:
     trained and could not be measured in full, by trial id, with the reason; where they are retried, they count as
     finished, and are evaluated again. unevaluated: completed trials that lack quantities of the study and whose weights
     are kept, by trial id; weightless: how many lack some and have no weights. prerequisites: of what is pending or
-    unevaluated, each once; they are not among the trials.
+    unevaluated, each once, and of the rest those that failed or lack their own measure; they are not among the trials.
     """
 
     study: Study
@@ -108,6 +108,7 @@ def plan_study(
     lacking = {} if evaluations is None else _lacking(evaluations, completed, wanted, force)
     kept = store.weighted() if store is not None and lacking else frozenset()
     unevaluated = {trial: quantities for trial, quantities in lacking.items() if trial in kept}
+    whole = [(trial, wanted) for trial in trials] if train else [(trial, wanted) for trial in finished]
     needs = [(trial, wanted) for trial in pending] if train else []
     needs += [(trial, unevaluated[trial.id]) for trial in finished if trial.id in unevaluated]
     return StudyPlan(
@@ -119,51 +120,60 @@ def plan_study(
         retried=retried,
         weightless=len(lacking) - len(unevaluated),
         unmeasured=unmeasured,
-        prerequisites=_prerequisites(needs, store, retry, measured_again),
+        prerequisites=_prerequisites(whole, needs, store, evaluations, retry, measured_again),
     )
 
 
 def _prerequisites(
+    whole: Iterable[tuple[Trial, tuple[Quantity, ...]]],
     needs: Iterable[tuple[Trial, tuple[Quantity, ...]]],
     store: ResultStore | None,
+    evaluations: pa.Table | None,
     retry: Collection[str],
     measured_again: Collection[str],
 ) -> tuple[Prerequisite, ...]:
     """What has to be there for quantities of trials to be measured, each once, in the order in which it is needed.
 
-    measured_again: the reasons why trials could not be measured that are to be measured again.
+    whole: all trials with their quantities, of which only those of `needs` are to be measured: for the others, a
+    prerequisite is of interest where it failed, or lacks what is measured of it itself. measured_again: the reasons why
+    trials could not be measured that are to be measured again.
     """
     found: dict[str, Trial] = {}
     roles: dict[str, dict[str, None]] = {}
-    for trial, quantities in needs:
+    for trial, quantities in whole:
         for role, one in prerequisites(quantities, trial).items():
             found[one.id] = one
             roles.setdefault(one.id, {})[role] = None
     if not found:
         return ()
+    needed_now = {one.id for trial, quantities in needs for one in prerequisites(quantities, trial).values()}
     status = {} if store is None else _statuses(store, found.values())
     kept = store.weighted() if store is not None and status else frozenset()
-    evaluations = store.evaluations() if store is not None and status else None
+    if evaluations is None and store is not None and status:
+        evaluations = store.evaluations()
 
-    def stand(trial: Trial) -> Prerequisite:
+    def stand(trial: Trial) -> Prerequisite | None:
         about: dict[str, Any] = {"trial": trial, "roles": tuple(roles[trial.id])}
         state, reason = status.get(trial.id, ("", ""))
-        if trial.id in kept and evaluations is not None:
+        now = trial.id in needed_now
+        if state == "completed" and (trial.id in kept or not now) and evaluations is not None:
             measured = measured_of(trial)
             fault = reasons(evaluations, measured).get(trial.id, "")
-            again = not fault or _retries(EVALUATION_FAILED, fault, retry)
-            lacking = _lacking(evaluations, [trial.id], measured, False).get(trial.id, ()) if again else ()
-            return Prerequisite(**about, state="finished", reason=fault, lacking=lacking)
+            if fault and not _retries(EVALUATION_FAILED, fault, retry):
+                return Prerequisite(**about, state="failed", reason=fault)
+            lacking = _lacking(evaluations, [trial.id], measured, False).get(trial.id, ())
+            lacking = lacking if trial.id in kept else ()
+            return Prerequisite(**about, state="finished", lacking=lacking) if now or lacking else None
         if state == "completed":
             return Prerequisite(**about, state="failed", reason="its weights are gone")
-        again = state in FAILED and (
-            _retries(state, reason, retry) or any(trial.id in fault for fault in measured_again)
-        )
-        if not state or again:
+        lacked = any(trial.id in fault for fault in measured_again)
+        if state in FAILED and (_retries(state, reason, retry) or lacked):
             return Prerequisite(**about, state="pending")
-        return Prerequisite(**about, state="failed", reason=f"{state}: {reason}")
+        if state:
+            return Prerequisite(**about, state="failed", reason=f"{state}: {reason}")
+        return Prerequisite(**about, state="pending") if now else None
 
-    return tuple(map(stand, found.values()))
+    return tuple(known for trial in found.values() if (known := stand(trial)) is not None)
 
 
 def _statuses(store: ResultStore, trials: Iterable[Trial]) -> dict[str, tuple[str, str]]:

@@ -180,13 +180,16 @@ def _launch(
     needs = work.prerequisite_records(launch.prerequisites.values())
     if needs:
         print("\n".join([f"{work.counted(len(needs), 'prerequisite')}:", *work.prerequisite_lines(needs, "  ")]))
-    if not launch.pending and not launch.to_evaluate:
+    if launch.idle:
         return summary.nothing_to_do(launch, namespace)
-    fetching.provide(type(trial.data) for plan in launch.plans for trial in _to_do(plan, chosen))
+    to_do = [trial for plan in launch.plans for trial in _to_do(plan, chosen)]
+    to_do += [one.trial for one in launch.prerequisites.values() if one.state == "pending" or one.lacking]
+    fetching.provide(type(trial.data) for trial in to_do)
     for other in live_launches(store).values():
         where = f"process {other.get('process')} on {other.get('host')}"
         print(f"sweep: note: another launch is at work on this store ({where}); both may do the same", file=sys.stderr)
     sys.stdout.flush()
+    fetching.provide(type(trial.data) for plan in launch.plans for trial in _to_do(plan, chosen))
     begun: list[bool] = []
 
     @contextlib.contextmanager
@@ -208,7 +211,9 @@ def _launch(
 def _to_do(plan: StudyPlan, chosen: Options) -> list[Trial]:
     """The trials that this launch computes with: those to train, and the finished ones to measure."""
     to_train = plan.pending if chosen.train else ()
-    return [*to_train, *(trial for trial in plan.finished if trial.id in plan.unevaluated)]
+    to_measure = (trial for trial in plan.finished if trial.id in plan.unevaluated)
+    needs = (one.trial for one in plan.prerequisites if one.state == "pending" or one.lacking)
+    return [*to_train, *to_measure, *needs]
 
 
 def _plan_line(plan: StudyPlan, chosen: Options) -> str:

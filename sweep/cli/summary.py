@@ -26,7 +26,11 @@ def nothing_to_do(launch: Launch, namespace: argparse.Namespace) -> int:
         _print_failures(launch)
     if weightless:
         print(f"nothing to do for {work.counted(weightless, 'trial')}: {_WEIGHTLESS}")
-    if failed or weightless:
+    needs = [one for one in launch.prerequisites.values() if one.state == "failed"]
+    if needs:
+        print(f"nothing to do for {work.counted(len(needs), 'prerequisite')} that failed")
+        print("\n".join(work.prerequisite_lines(work.prerequisite_records(needs), "  ")))
+    if failed or weightless or needs:
         return SOME_FAILED
     if launch.options.train:
         print("nothing to do: all trials are finished")
@@ -41,6 +45,7 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
     code = outcome.exit_code
     if not launch.options.train and code == SOME_FAILED:
         lacking = any(plan.unevaluated or plan.weightless or plan.unmeasured for plan in outcome.plans)
+        lacking |= any(one.state == "failed" for plan in outcome.plans for one in plan.prerequisites)
         code = SOME_FAILED if lacking else 0  # trials that are not trained are none of this verb's business
     for plan in outcome.plans:
         parts = [f"{len(plan.finished):,} of {work.counted(plan.trials, 'trial')} finished"]
@@ -68,6 +73,7 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
         print(f"{'interrupted' if outcome.interrupted else 'stopped'}; to resume: {again}")
     elif code == SOME_FAILED:
         failed = any(plan.failed if launch.options.train else plan.unmeasured for plan in outcome.plans)
+        failed |= any(one.state == "failed" for one in needs.values())
         if failed or any(plan.unevaluated or (launch.options.train and plan.pending) for plan in outcome.plans):
             print(f"to try again: {again}{' --retry-failed' if failed else ''}")
     elif code == 0:

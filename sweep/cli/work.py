@@ -149,6 +149,7 @@ def prerequisite_lines(records: Sequence[Mapping[str, Any]], indent: str) -> lis
     lines = []
     for record in records:
         told = record["state"] + (f": {record['reason']}" if record["reason"] else "")
+        told += f", to evaluate for {', '.join(record['to_evaluate'])}" if record["to_evaluate"] else ""
         shown = f" (sweep show {record['trial']})" if record["state"] != "pending" else ""
         lines.append(f"{indent}{record['name']}: {told}{shown}")
     return lines

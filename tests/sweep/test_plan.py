@@ -308,11 +308,14 @@ def test_a_prerequisite_that_was_not_measured_itself_can_be_used(store: ResultSt
     first, second = needs
     commit(store, first)
     commit(store, second, faults={CLASSIFICATION[0]: "no light"})
-    assert stand(plan_study(JUDGING, store)) == [
-        (first, "finished", "", CLASSIFICATION),
-        (second, "finished", "no light", ()),
-    ]
-    assert stand(plan_study(JUDGING, store, retry=("no light",)))[1] == (second, "finished", "no light", CLASSIFICATION)
+    expected = [(first, "finished", "", CLASSIFICATION), (second, "failed", "no light", ())]
+    assert stand(plan_study(JUDGING, store)) == expected
+    assert stand(plan_study(JUDGING, store, retry=("no light",)))[1] == (second, "finished", "", CLASSIFICATION)
+    for trial in TRIALS:
+        commit(store, trial, measured=(RATE, JUDGED))
+    assert stand(plan_study(JUDGING, store)) == expected  # though no trial needs them any more
+    store.prune_weights()
+    assert stand(plan_study(JUDGING, store)) == expected[1:]  # the first cannot be measured any more
 
 
 def test_a_failed_prerequisite_is_retried_itself_or_with_what_lacked_it(store: ResultStore, needs: list[Trial]) -> None:
@@ -332,8 +335,9 @@ def test_a_failed_prerequisite_is_retried_itself_or_with_what_lacked_it(store: R
     for trial in TRIALS:
         fault = f"the prerequisite {needs[trial.seed].id} has failed" + (" at night" if trial.seed else "")
         commit(store, trial, measured=(RATE,), faults={JUDGED: fault})
-    assert stand(plan_study(JUDGING, store)) == []
-    assert stand(plan_study(JUDGING, store, retry=("at night",))) == [(second, "pending", "", ())]
+    told = [(first, "failed", "error: no volume", ()), (second, "failed", "crashed: it died", ())]
+    assert stand(plan_study(JUDGING, store)) == told
+    assert stand(plan_study(JUDGING, store, retry=("at night",))) == [told[0], (second, "pending", "", ())]
 
 
 def test_prerequisites_have_packs_of_their_own(needs: list[Trial]) -> None:

@@ -286,3 +286,37 @@ def test_a_store_that_is_gone_is_a_fault(toy: Any, store: ResultStore) -> None:
     record = run_pack(task)
     assert (record.pack, record.counts) == (task.pack, {})
     assert "no store at" in record.fault
+
+
+@pytest.mark.parametrize("task", ["train", "evaluate"])
+def test_an_image_set_that_cannot_be_had_stops_the_launch_and_is_no_failure_of_a_trial(
+    toy: Any, store: ResultStore, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    from models.data.download import DataError
+
+    trials = toy.trials(1, 2)
+    if task == "evaluate":
+        run_pack(toy.task(store, trials, quantities=()))
+
+    def missing(spec: Any) -> Any:
+        raise DataError("mnist: 4 files are not in /data/mnist, and --offline forbids to download them")
+
+    before = store.trials().num_rows
+    monkeypatch.setattr(sys.modules[toy.module.name], "load_points", missing)
+    record = run_pack(toy.task(store, trials, task=task))
+    assert record.fault == "mnist: 4 files are not in /data/mnist, and --offline forbids to download them"
+    assert (record.counts, record.traceback, record.stopped) == ({}, "", False)
+    assert (store.trials().num_rows, store.scan("metrics").num_rows) == (before, 0)
+
+
+def test_a_worker_looks_for_image_sets_where_the_launch_says(
+    toy: Any, store: ResultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models.data.download import cache_folder, is_offline
+
+    monkeypatch.setenv("RATESWEEP_DATA", "/there")
+    monkeypatch.setenv("RATESWEEP_OFFLINE", "0")
+    run_pack(toy.task(store, toy.trials(1)))
+    assert (str(cache_folder()), is_offline()) == ("/there", False)
+    run_pack(toy.task(store, toy.trials(2), settings={"data": "/here", "offline": True}))
+    assert (str(cache_folder()), is_offline()) == ("/here", True)
