@@ -197,3 +197,26 @@ def test_each_layer_reads_the_image_through_an_encoder_of_its_own() -> None:
         # A layer's encoder moves its own codes and those below it, never those above.
         moved = [not torch.equal(before[other].mean, after[other].mean) for other in network.groups]
         assert moved == [below <= layer for below in range(3)], group
+
+
+def test_scales_are_those_of_the_codes() -> None:
+    network = _built((5, 2)).requires_grad_(False)
+    noise = Noise(key(0), 0)
+    x = noise.uniform("x", (4, 1, 8, 8)).mul(16).round()
+    codes, scales = network.codes(x, noise), network.scales(x, noise)
+    assert list(scales) == ["z1", "z2"]
+    for group, scale in scales.items():
+        assert torch.equal(scale, torch.diag_embed(codes[group].std))
+
+
+def test_sampled_reconstructions_are_those_of_the_likelihood_at_the_lowest_sample() -> None:
+    # 20,000 images, 64 means within 5 standard errors: a right sampler passes with probability above 1 - 1e-4.
+    network = _built((5, 2)).requires_grad_(False)
+    count, noise = 20_000, Noise(key(3), 2)
+    x = noise.uniform("x", (1, 1, 8, 8)).mul(16).round().expand(count, 1, 8, 8)
+    images = network.resample(x, noise)
+    assert images.shape == (count, 1, 8, 8)
+    assert torch.equal(images, images.round().clamp(0, 16))
+    z = network.codes(x, noise)["z1"].sample
+    decoded = network.get_submodule("decoder")(z).sigmoid().mean(0) * 16
+    assert bool(((images.mean(0) - decoded).abs() < 5 * images.std(0) / count**0.5).all())
