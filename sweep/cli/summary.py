@@ -28,8 +28,9 @@ def nothing_to_do(launch: Launch, namespace: argparse.Namespace) -> int:
         print(f"nothing to do for {work.counted(weightless, 'trial')}: {_WEIGHTLESS}")
     needs = [one for one in launch.prerequisites.values() if one.state == "failed"]
     if needs:
-        print(f"nothing to do for {work.counted(len(needs), 'prerequisite')} that failed")
-        print("\n".join(work.prerequisite_lines(work.prerequisite_records(needs), "  ")))
+        print(
+            f"nothing to do for {work.counted(len(needs), 'prerequisite')} that failed (--retry-failed was not given)"
+        )
     if failed or weightless or needs:
         return SOME_FAILED
     if launch.options.train:
