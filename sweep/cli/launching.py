@@ -182,9 +182,6 @@ def _launch(
         print("\n".join([f"{work.counted(len(needs), 'prerequisite')}:", *work.prerequisite_lines(needs, "  ")]))
     if launch.idle:
         return summary.nothing_to_do(launch, namespace)
-    to_do = [trial for plan in launch.plans for trial in _to_do(plan, chosen)]
-    to_do += [one.trial for one in launch.prerequisites.values() if one.state == "pending" or one.lacking]
-    fetching.provide(type(trial.data) for trial in to_do)
     for other in live_launches(store).values():
         where = f"process {other.get('process')} on {other.get('host')}"
         print(f"sweep: note: another launch is at work on this store ({where}); both may do the same", file=sys.stderr)
