@@ -137,20 +137,18 @@ class PixelCnn(nn.Module):
             layers = (cast(Block, block).down, cast(Block, block).down_right)
             blocks.append(BlockRows(layers, biases, place.resampling, sources, skip, scale, width))
             sources = (blocks[-1].down, blocks[-1].down_right)
+        weight, bias = self.output.weight(), self.output.bias
         pixels, outputs = [], []
 
         def step(row: int, column: int, features: Tensor) -> Tensor:
-            outputs.append(self.output(features))
+            outputs.append(torch.addmm(bias, weight, features))
             pixels.append(choose(row, column, outputs[-1]))
             inside = pixels[-1] * (2.0 / self.levels) - 1.0
             return torch.cat((inside, torch.ones_like(inside[:1])))
 
         walk(image, blocks, height, step)
-        both = (
-            torch.unflatten(torch.stack(each), 0, (height, width)).permute(3, 2, 0, 1) for each in (pixels, outputs)
-        )
-        chosen, given = both
-        return chosen.contiguous(), given.contiguous()
+        chosen, given = (torch.unflatten(torch.stack(each, -1), -1, (height, width)) for each in (pixels, outputs))
+        return chosen.transpose(0, 1).contiguous(), given.transpose(0, 1).contiguous()
 
     def scaled(self, x: Tensor) -> Tensor:
         """x on [-1, 1] and a channel of ones: (B, C, H, W) -> (C + 1, H, W, B)."""

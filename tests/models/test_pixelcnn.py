@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.func import functional_call, vmap
+from torch.func import functional_call, grad_and_value, vmap
 
 from models import kinds
 from models.families import Data
@@ -206,14 +206,17 @@ def test_a_pack_gives_what_its_members_give_alone() -> None:
     pack = stacked(decoder, 0, 1)
     x, z = images(6, 4).reshape(2, 3, 1, 4, 4), latents(6).reshape(2, 3, LATENT)
 
-    def output(parameters: dict[str, Tensor], latent: Tensor, image: Tensor) -> Tensor:
+    def value(parameters: dict[str, Tensor], latent: Tensor, image: Tensor) -> Tensor:
         given: Tensor = functional_call(decoder, parameters, (latent, image))
-        return given
+        return given.square().sum()
 
-    together = vmap(output)(pack, z, x)
+    gradients, values = vmap(grad_and_value(value))(pack, z, x)
     for slot in range(2):
-        alone = output({name: value[slot] for name, value in pack.items()}, z[slot], x[slot])
-        torch.testing.assert_close(together[slot], alone, rtol=0, atol=1e-13)
+        member = {name: rows[slot] for name, rows in pack.items()}
+        alone, value_alone = grad_and_value(value)(member, z[slot], x[slot])
+        torch.testing.assert_close(values[slot], value_alone, rtol=0, atol=1e-12)
+        for name, gradient in alone.items():
+            torch.testing.assert_close(gradients[name][slot], gradient, rtol=0, atol=1e-12)
 
 
 def test_the_skips_are_those_of_table_7() -> None:
