@@ -8,11 +8,19 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from models.data.dataset import Dataset, Split
-from models.families import Data, Model, Objective
-from models.kinds import Adam, Bernoulli, BetaObjective, Digits, FlatModel, Training
+from models.families import Data, Objective
+from models.kinds import (
+    Adam,
+    Bernoulli,
+    BetaObjective,
+    ClassifierModel,
+    CrossEntropyObjective,
+    Digits,
+    FlatModel,
+    Training,
+)
 from models.network import Labelled, Network, Terms
 from models.noise import Draws, Noise, key
-from models.objectives import ObjectiveFunction
 from models.training.problem import Member, Problem, build_problem
 from models.training.tape import Tape, sites
 from models.training.trainer import train
@@ -20,6 +28,7 @@ from models.vae import build
 
 CPU = torch.device("cpu")
 IMAGES = 40
+CLASSIFIER, CROSS_ENTROPY = ClassifierModel(), CrossEntropyObjective()
 
 
 class Greys(Data):
@@ -40,50 +49,6 @@ def load_greys(spec: Greys) -> Dataset:
     train = Split(images=GREYS.expand(IMAGES, 1, 2, 3).contiguous(), labels=labels)
     test = Split(images=(train.images > 127).to(torch.uint8), labels=labels)
     return Dataset(spec=spec, train=train, test=test, dynamic=True)
-
-
-class Told(Model):
-    """p(y|x) from two dense layers; trained on labelled images."""
-
-    kind = "training-told"
-    implementation = ":build_told"
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        return ()
-
-
-class ToldNetwork(Network):
-    groups = ()
-    supervised = True
-
-    def __init__(self, data: Data) -> None:
-        super().__init__()
-        pixels = data.shape[0] * data.shape[1] * data.shape[2]
-        self.scale = 1.0 / data.levels
-        self.layers = nn.Sequential(nn.Linear(pixels, 64), nn.ReLU(), nn.Linear(64, data.classes))
-
-    def logits(self, x: Tensor) -> Tensor:
-        values: Tensor = self.layers(x.flatten(1) * self.scale)
-        return values
-
-    def terms(self, batch: Labelled, noise: Draws) -> Terms:
-        distortion = nn.functional.cross_entropy(self.logits(batch.x), batch.y, reduction="none")
-        return Terms(batch.x.new_zeros(0, len(batch.x)), distortion, {})
-
-
-def build_told(spec: Told, data: Data) -> Network:
-    return ToldNetwork(data)
-
-
-class Mean(Objective):
-    kind = "training-mean"
-    implementation = ":MeanDistortion"
-
-
-class MeanDistortion(ObjectiveFunction):
-    def penalty(self, rate: Tensor, step: Tensor, numbers: object) -> Tensor:
-        return rate.new_zeros(())
 
 
 class Twofold(FlatModel):
@@ -173,9 +138,9 @@ def test_the_engines_agree_on_images_binarised_in_every_step() -> None:
 
 @pytest.mark.parametrize("path", ["fused", "sequential"])
 def test_a_supervised_network_learns_the_labels(path: str) -> None:
-    """An MLP of 64 units knows 95 % of the test digits; it has no rate, and no curve of one."""
-    members = [member(seed, Mean(), steps=200, batch=64, precision="float32", rate=1e-2) for seed in (0, 1)]
-    subject = build_problem(Digits(), Told(), members, CPU)
+    """A layer of 64 units knows 95 % of the test digits; it has no rate, and no curve of one."""
+    members = [member(seed, CROSS_ENTROPY, steps=200, batch=64, precision="float32", rate=1e-2) for seed in (0, 1)]
+    subject = build_problem(Digits(), CLASSIFIER, members, CPU)
     assert subject.curve_names == ("loss", "distortion")
     state = train(subject, path)  # type: ignore[arg-type]
     assert bool(state.alive.all())
@@ -188,7 +153,7 @@ def test_a_supervised_network_learns_the_labels(path: str) -> None:
 
 
 def test_the_engines_agree_on_labelled_batches() -> None:
-    subject = build_problem(Digits(), Told(), [member(seed, Mean()) for seed in (0, 1, 0)], CPU)
+    subject = build_problem(Digits(), CLASSIFIER, [member(seed, CROSS_ENTROPY) for seed in (0, 1, 0)], CPU)
     fused, sequential = train(subject, "fused"), train(subject, "sequential")
     for name, value in fused.tensors().items():
         torch.testing.assert_close(value, sequential.tensors()[name], rtol=1e-10, atol=1e-10, equal_nan=True)
@@ -196,7 +161,7 @@ def test_the_engines_agree_on_labelled_batches() -> None:
 
 
 def test_images_keep_their_labels() -> None:
-    subject = build_problem(Digits(), Told(), [member(1, Mean())], CPU)
+    subject = build_problem(Digits(), CLASSIFIER, [member(1, CROSS_ENTROPY)], CPU)
     tape = Tape(subject, sites(subject), 0)
     tape.wind(0)
     batch = tape.batch(0)
