@@ -204,6 +204,11 @@ class View:
         return self._pack.data
 
     @property
+    def supervised(self) -> bool:
+        """Whether it is a classifier."""
+        return self._pack.network.supervised
+
+    @property
     def images(self) -> npt.NDArray[np.uint8]:
         """(N, C, H, W) in 0..levels."""
         return self._pack.images

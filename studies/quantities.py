@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from results.quantity import Quantity
+from results.quantity import Goal, Quantity
 
 CLASSIFIERS = {"logistic": "logistic regression", "svm_linear": "linear SVM", "svm_rbf": "RBF SVM", "knn": "5-NN"}
 
@@ -77,3 +77,83 @@ CLASSIFICATION = (
     ),
 )
 """Of a classifier on the test set: what is measured of a prerequisite that is one."""
+
+
+def semantic(group: str) -> tuple[Quantity, ...]:
+    """Accuracy of an MLP and of a linear classifier on sampled codes of a group, and the MLP's cross-entropy in nats.
+
+    Fitted to the training split; then those fitted to half of the test split (Seybold et al. 2019, Secs. 3.2 and 4.1).
+    """
+    measures: tuple[tuple[str, str, Goal, str], ...] = (
+        ("accuracy_mlp", "fraction", "maximise", "MLP accuracy"),
+        ("accuracy_linear", "fraction", "maximise", "linear accuracy"),
+        ("label_distortion_mlp", "nats", "minimise", "label distortion"),
+    )
+    return tuple(
+        Quantity(
+            name=f"{name}{suffix}@{group}",
+            unit=unit,
+            goal=goal,
+            family="evaluation.semantics:representation",
+            label=f"{label}{how}",
+        )
+        for suffix, how in (("", ""), ("_fit_on_test", ", fitted on test data"))
+        for name, unit, goal, label in measures
+    )
+
+
+def semantic_reconstruction(prerequisites: str) -> tuple[Quantity, ...]:
+    """Accuracy of a classifier of original images on sampled reconstructions and on the test set, and pictures of both.
+
+    prerequisites: the 'module:function' that names that classifier, in the role `reference`. The pictures are one a
+    class: test images, and reconstructions x' ~ p(x'|z) with z ~ q(z|x).
+    """
+    place = "evaluation.semantic_reconstruction"
+    accuracies: tuple[tuple[str, Goal, str], ...] = (
+        ("reconstruction_accuracy", "maximise", "reconstruction accuracy"),
+        ("reference_accuracy", "none", "accuracy of the reference classifier"),
+    )
+    pictures = (("originals", "test images"), ("sampled_reconstructions", "sampled reconstructions"))
+    return (
+        *(
+            Quantity(
+                name=name,
+                unit="fraction",
+                goal=goal,
+                family=f"{place}:reconstruction",
+                label=label,
+                prerequisites=prerequisites,
+            )
+            for name, goal, label in accuracies
+        ),
+        *(
+            Quantity(name=name, unit="pixels", goal="none", family=f"{place}:pictures", label=label, form="images")
+            for name, label in pictures
+        ),
+    )
+
+
+def supervised_accuracy(prerequisites: str) -> Quantity:
+    """Accuracy on the test set of a classifier that sees what the auxiliary decoder is to reconstruct.
+
+    prerequisites: the 'module:function' that names it, in the role `supervised`.
+    """
+    return Quantity(
+        name="supervised_accuracy",
+        unit="fraction",
+        goal="none",
+        family="evaluation.semantic_reconstruction:supervised",
+        label="supervised accuracy on the target",
+        prerequisites=prerequisites,
+    )
+
+
+def latents(group: str) -> tuple[Quantity, ...]:
+    """Points with their labels: posteriors of the top group in two dimensions, and a plane for all dimensions."""
+    return tuple(
+        Quantity(name=name, unit="latent", goal="none", family="evaluation.latents:latents", label=label, form="codes")
+        for name, label in (
+            ("latents", f"posteriors of {group} in its first two dimensions"),
+            ("tsne", f"t-SNE of the posterior means of {group}"),
+        )
+    )
