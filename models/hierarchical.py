@@ -73,8 +73,8 @@ class HierarchicalAutoencoder(Network):
     def terms(self, x: Tensor, noise: Draws) -> Terms:
         """Rates (L, B), each an analytic KL at one sample of the layer above, and the distortion (B,), nats."""
         q = self._top(x)
+        rates = [q.kl_to_standard()]  # before the draw: in the order of use, gradients add up, to the last bit
         z = q.sample(noise, f"posterior/{self.groups[-1]}")
-        rates = [self.prior.rate(q, z, None)]
         for layer in self._layers_below():
             q = self._below(layer, x, z)
             rates.append(kl_divergence(q, self.conditional_priors[layer](z)))
