@@ -22,7 +22,9 @@ from torch import Tensor
 
 from evaluation.errors import EvaluationError
 from evaluation.rows import Floats
+from models import kinds
 from models.noise import Noise
+from models.training.optimisers import Adam
 
 
 class Sampled(NamedTuple):
@@ -88,19 +90,21 @@ def fit(recipe: Recipe, data: Sampled, held_out: Sampled, classes: int, noise: N
     std, mean = (part.float() for part in torch.std_mean(data.codes[0].double(), 0, correction=0))
     std = torch.where(std > 0, std, torch.ones_like(std))
     tests = (held_out.codes - mean) / std
-    layers = _initial((tests.shape[-1], *recipe.widths, classes), noise, f"evaluation/{recipe.name}")
-    optimiser = torch.optim.Adam(layers, recipe.learning_rate, fused=True)
-    best, kept, since = float("inf"), layers, 0
+    parameters, layers = _initial((tests.shape[-1], *recipe.widths, classes), noise, f"evaluation/{recipe.name}")
+    adam = Adam(kinds.Adam(learning_rate=recipe.learning_rate))
+    moments = {name: torch.zeros_like(parameters) for name in adam.moments}
+    best, kept, since, taken = float("inf"), layers, 0, 0
     for done, passes, order, batch in _passes(recipe, len(data.labels), noise):
         codes = (data.codes[done % len(data.codes), order] - mean) / std
         labels = data.labels[order]
         for first in range(0, len(labels), batch):
             rows = slice(first, first + batch)
-            optimiser.param_groups[0]["lr"] = recipe.learning_rate * (1 - (done + first / len(labels)) / passes)
             loss = F.cross_entropy(_logits(layers, codes[rows]), labels[rows])
-            for layer, gradient in zip(layers, torch.autograd.grad(loss, layers), strict=True):
-                layer.grad = gradient
-            optimiser.step()
+            gradients = torch.autograd.grad(loss, layers)
+            rate = recipe.learning_rate * (1 - (done + first / len(labels)) / passes)
+            taken += 1
+            flat = torch.cat([gradient.flatten() for gradient in gradients])
+            adam.step(parameters, flat[None], moments, taken, torch.full((1, 1), rate))
         with torch.no_grad():
             held = float(_losses(_logits(layers, tests), held_out.labels).mean())
         since += 1
@@ -119,14 +123,21 @@ def _passes(recipe: Recipe, count: int, noise: Noise) -> Iterator[tuple[int, int
         yield done, passes, noise.permutation(f"evaluation/{recipe.name}/pass {done}", count), batch
 
 
-def _initial(widths: tuple[int, ...], noise: Noise, site: str) -> list[Tensor]:
-    """Uniform on ±1/√fan_in, as for the layers of models: weight and bias in turn."""
-    layers = []
+def _initial(widths: tuple[int, ...], noise: Noise, site: str) -> tuple[Tensor, list[Tensor]]:
+    """One row of parameters (1, P), and weight and bias of each layer in turn, which are views of it.
+
+    Uniform on ±1/√fan_in, as for the layers of models.
+    """
+    pieces, shapes = [], []
     for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
         for name, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,))):
             values = (noise.uniform(f"{site}/{name} {layer}", shape) * 2 - 1) / fan_in**0.5
-            layers.append(values.float().requires_grad_())
-    return layers
+            pieces.append(values.float().flatten())
+            shapes.append(shape)
+    row = torch.cat(pieces)
+    ends = list(itertools.accumulate(len(piece) for piece in pieces))
+    views = zip(row.tensor_split(ends[:-1]), shapes, strict=True)
+    return row[None], [view.reshape(shape).detach().requires_grad_() for view, shape in views]
 
 
 def _logits(layers: list[Tensor], codes: Tensor) -> Tensor:

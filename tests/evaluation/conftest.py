@@ -63,6 +63,15 @@ class LinearGaussian(Network):
             "z2": Code(mean, std, upper),
         }
 
+    def scales(self, x: Tensor, noise: Draws) -> dict[str, Tensor]:
+        return {group: torch.diag_embed(code.std) for group, code in self.codes(x, noise).items()}
+
+    def resample(self, x: Tensor, noise: Draws) -> Tensor:
+        """Each pixel one of 0..4: the mean at a sampled z2, rounded up or down by chance."""
+        mean, std = self._posterior(x)
+        means = 4 * (self._sample(mean, std, noise, "z2") @ self.weight.T).reshape(len(x), 1, 2, 3).sigmoid()
+        return (means + noise.uniform("pixels", tuple(means.shape))).floor().clamp(0, 4)
+
     def reconstruct(self, x: Tensor) -> Tensor:
         mean, _ = self._posterior(x)
         return (mean @ self.weight.T).reshape(len(x), 1, 2, 3).sigmoid()
@@ -70,6 +79,21 @@ class LinearGaussian(Network):
     def generate(self, count: int, noise: Draws) -> Tensor:
         z = noise.normal("prior/z2", (count, self.weight.shape[1]))
         return (z @ self.weight.T).reshape(count, 1, 2, 3).sigmoid()
+
+
+class Brightness(Network):
+    """A classifier of three classes, the share of the first two pixels and the rest: logits w · (x1, x2, 2)."""
+
+    groups = ()
+    supervised = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3, dtype=torch.float64))
+
+    def logits(self, x: Tensor) -> Tensor:
+        pixels = x.flatten(1)[:, :2]
+        return torch.cat((pixels, torch.full_like(pixels[:, :1], 2.0)), 1) * self.weight
 
 
 def tiny_data(count: int = 150) -> Dataset:
@@ -91,7 +115,9 @@ def orthogonal_weights(count: int) -> dict[str, Tensor]:
 
 @pytest.fixture
 def linear() -> SimpleNamespace:
-    return SimpleNamespace(network=LinearGaussian, data=tiny_data, weights=orthogonal_weights, spec=Tiny)
+    return SimpleNamespace(
+        network=LinearGaussian, classifier=Brightness, data=tiny_data, weights=orthogonal_weights, spec=Tiny
+    )
 
 
 @pytest.fixture

@@ -22,6 +22,24 @@ def test_names_of_the_digits_studies():
     assert [each.name for each in quantities.PICTURES] == ["originals", "reconstructions", "samples"]
 
 
+def test_names_of_the_dueling_studies():
+    assert [each.name for each in quantities.semantic("z1")] == [
+        f"{measure}{suffix}@z1"
+        for suffix in ("", "_fit_on_test")
+        for measure in ("accuracy_mlp", "accuracy_linear", "label_distortion_mlp")
+    ]
+    assert quantities.semantic("z1")[5].title == "label distortion, fitted on test data"
+    judged = quantities.semantic_reconstruction("place:reference")
+    assert {each.name: each.prerequisites for each in judged} == {
+        "reconstruction_accuracy": "place:reference",
+        "reference_accuracy": "place:reference",
+        "originals": "",
+        "sampled_reconstructions": "",
+    }
+    assert quantities.supervised_accuracy("place:supervised").name == "supervised_accuracy"
+    assert [(each.name, each.form) for each in quantities.latents("z1")] == [("latents", "codes"), ("tsne", "codes")]
+
+
 def test_importing_them_loads_neither_torch_nor_scikit_learn():
     check = "import sys, studies.quantities; sys.exit(bool({'torch', 'sklearn'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
