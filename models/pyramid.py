@@ -3,7 +3,8 @@
 Both narrow to a core of 7×7 and to one vector: `halvings` 2 is the tables' own form for 28×28 images, 1 leaves the
 first resolution out for 14×14. Their widths are counted in `filters` f (64 in the tables). Where the tables are silent:
 pixels enter as 2x/levels − 1, as in the example of TensorFlow Probability; 'same' padding is 2 on every side, where
-TensorFlow pads a stride of 2 with 1 before and 2 after, which only shifts the grid by a pixel.
+TensorFlow pads a stride of 2 with 1 before and 2 after, which only shifts the grid by a pixel; initial weights are
+Glorot's and biases zero, the default of the authors' framework.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.families import Data
+from models.initialise import WEIGHTED
 from models.kinds import ConvolutionalAuxiliary, GradientAuxiliary, PyramidDecoder, PyramidEncoder
 from models.noise import Noise
 from models.specification.parts import CORE
@@ -22,7 +24,32 @@ KERNEL, PADDING = 5, 2
 Auxiliary = ConvolutionalAuxiliary | GradientAuxiliary  # they have such a decoder in them
 
 
-class Encoder(nn.Module):
+class Glorot(nn.Module):
+    """Layers that start with uniform weights of variance 2/(fan in + fan out) and no biases (Glorot & Bengio 2010)."""
+
+    layers: nn.Sequential
+
+    def initialise(self, noise: Noise, site: str) -> dict[str, Tensor]:
+        """(K, *shape) by name; a `Spread` starts by its own rule."""
+        parameters: dict[str, Tensor] = {}
+        for index, layer in enumerate(self.layers):
+            name = f"layers.{index}"
+            if isinstance(layer, Spread):
+                own = layer.initialise(noise, f"{site}.{name}")
+                parameters |= {f"{name}.{part}": value for part, value in own.items()}
+            elif isinstance(layer, WEIGHTED):
+                shape = tuple(layer.weight.shape)
+                bound = math.sqrt(6.0 / ((shape[0] + shape[1]) * math.prod(shape[2:])))
+                draws = noise.uniform(f"{site}.{name}.weight", shape)
+                parameters[f"{name}.weight"] = draws * (2.0 * bound) - bound
+                parameters[f"{name}.bias"] = draws.new_zeros(
+                    *draws.shape[: -len(shape)],
+                    layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels,
+                )
+        return parameters
+
+
+class Encoder(Glorot):
     """Table 5 without its last layer: (B, C, H, W) -> (B, 2f), each layer followed by a ReLU.
 
     Convolutions of kernel 5 with f/2 channels at full size and f at each size after: one of stride 2 that reaches it,
@@ -72,7 +99,7 @@ class Spread(nn.Module):
         return (spread + self.bias).permute(0, 3, 1, 2)  # (B, width, 7, 7)
 
 
-class Decoder(nn.Module):
+class Decoder(Glorot):
     """Table 6: (B, latent) -> (B, channels · C, H, W), a ReLU after each layer but the last.
 
     From the core on all of kernel 5: 2f at its size, then transposed convolutions of stride 2 (to 2f and f; to f alone

@@ -74,8 +74,8 @@ class DuelingObjective(Objective):
     def check(self, model: Model) -> None:
         if not model.weighed:
             raise ValueError(
-                f"objective.auxiliary_weight ({self.auxiliary_weight:g}) is the λ of an auxiliary decoder, and the model "
-                "has none: give it model.auxiliary, or take the objective 'beta'"
+                f"objective.auxiliary_weight ({self.auxiliary_weight:g}), λ, weighs an auxiliary decoder, and the "
+                "model has none: give it model.auxiliary, or take the objective 'beta'"
             )
         _check_weights(self.beta, model)
 

@@ -19,12 +19,12 @@ from models.kinds import (
     FlatModel,
     GradientAuxiliary,
     HistogramAuxiliary,
+    IdxImages,
     MarginalsAuxiliary,
     PyramidEncoder,
     Training,
     WideResNetEncoder,
 )
-from models.specification.data import TRAIN_IMAGES, IdxImages
 from studies.trial import Trial
 
 ENCODER_TRAINING = Training(steps=4_000, batch_size=128, optimiser=Adam(learning_rate=1e-3))
@@ -62,7 +62,7 @@ def _classifier(data: Data, target: Auxiliary | None) -> Trial:
     """All 50,000 training images at the size of the trial's; the test images are the trial's."""
     reduced = isinstance(data, IdxImages) and data.downsample > 1
     if isinstance(data, IdxImages):
-        data = data.model_copy(update={"train_images": TRAIN_IMAGES})
+        data = data.model_copy(update={"train_images": type(data).model_fields["train_images"].default})
     encoder: Encoder
     training = REDUCED_TRAINING if reduced else ENCODER_TRAINING
     if isinstance(target, MarginalsAuxiliary | HistogramAuxiliary):

@@ -19,6 +19,7 @@ from models.kinds import (
     FlatModel,
     GradientAuxiliary,
     HistogramAuxiliary,
+    IdxImages,
     LogisticMixture,
     MarginalsAuxiliary,
     Mnist,
@@ -31,7 +32,6 @@ from models.kinds import (
     VampPrior,
     WarmupDecaySchedule,
 )
-from models.specification.data import IdxImages
 from studies.axes import Axes, axis
 from studies.trial import Trial
 
@@ -153,10 +153,10 @@ SMALL = Size(
     train_images=10_000,
     test_images=2_000,
     steps=1_000,
-    learning_rate=3e-3,
+    learning_rate=5e-3,
 )
 SMALL_ENLARGED = replace(SMALL, filters=16, blocks=3)
-JUDGED = replace(SMALL, filters=16, steps=3_000)
+JUDGED = replace(SMALL, filters=16, steps=3_000, learning_rate=3e-3)
 
 
 def note(size: Size, more: str = "") -> str:
