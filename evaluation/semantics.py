@@ -58,14 +58,17 @@ def representation(view: View, names: tuple[str, ...]) -> dict[str, Estimate]:
     the accuracy of a guess. Raises EvaluationError for other names and for codes that are not finite.
     """
     wanted = {name: parse(name) for name in names}
+    tests: dict[str, Sampled] = {}
     parts: dict[tuple[str, bool], Parts] = {}
     scores: dict[Reading, dict[str, npt.NDArray[np.float64]]] = {}
     for _, reading in wanted.values():
         if reading in scores:
             continue
-        place = (reading.group, reading.on_test)
+        group, place = reading.group, (reading.group, reading.on_test)
+        if group not in tests:
+            tests[group] = sampled(view.draws("test", group, TEST_DRAWS), view.labels)
         if place not in parts:
-            parts[place] = split_test(view, reading.group) if reading.on_test else splits(view, reading.group)
+            parts[place] = halves(tests[group]) if reading.on_test else splits(view, group, tests[group])
         to_fit, held_out, test = parts[place]
         probe = fit(RECIPES[reading.classifier], to_fit, held_out, view.data.spec.classes, view.noise)
         scores[reading] = dict(zip(MEASURES, probe.score(test), strict=True))
@@ -82,20 +85,18 @@ def parse(name: str) -> tuple[str, Reading]:
     return measure, Reading(group, stem.endswith(FIT_ON_TEST), classifier)
 
 
-def splits(view: View, group: str) -> Parts:
+def splits(view: View, group: str, test: Sampled) -> Parts:
     """The data's own: train, validation and test."""
     train = sampled(view.draws("train", group, TRAIN_DRAWS), view.data.train.labels.cpu().numpy())
-    test = sampled(view.draws("test", group, TEST_DRAWS), view.labels)
     if view.data.validation is None:
         return Parts(*_hold_out(train), test)
     held_out = sampled(view.draws("validation", group, 1), view.data.validation.labels.cpu().numpy())
     return Parts(train, held_out, test)
 
 
-def split_test(view: View, group: str) -> Parts:
+def halves(test: Sampled) -> Parts:
     """Halves of the test split, by a fixed permutation: the first to fit to, the second to test on."""
-    test = sampled(view.draws("test", group, TEST_DRAWS), view.labels)
-    order = np.random.RandomState(SPLIT_SEED).permutation(len(view.labels))
+    order = np.random.RandomState(SPLIT_SEED).permutation(len(test.labels))
     half = len(order) // 2
     return Parts(*_hold_out(test.rows(order[:half])), test.rows(order[half:]))
 

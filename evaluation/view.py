@@ -220,8 +220,8 @@ class View:
 
     @property
     def noise(self) -> Noise:
-        """The trial's own noise; a family's sites begin with "evaluation/" and its name."""
-        return self._member.noise
+        """The trial's own, on the CPU; the sites of a family begin with "evaluation/"."""
+        return Noise(self._member.noise.key.cpu(), 0, self._member.noise.dtype)
 
     @property
     def rates(self) -> dict[str, Floats]:
