@@ -17,7 +17,7 @@ import functools
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -71,6 +71,11 @@ class Spec(BaseModel):
     @functools.cached_property
     def canonical_json(self) -> str:
         return to_json(self.canonical())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values in it, validated, and without what this one has cached of its own."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**(fields | dict(update or {})))
 
     def _encode(self, form: Form) -> dict[str, Any]:
         encoded: dict[str, Any] = {}
