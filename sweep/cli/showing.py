@@ -98,7 +98,7 @@ def _studies_of_table(name: str) -> list[str]:
     """The studies that a table of our papers draws on."""
     from studies.catalogue import papers
 
-    known = {output.name: output.studies for paper in papers() for output in paper.tables}
+    known = {output.name: (*output.studies, *output.also) for paper in papers() for output in paper.tables}
     if name not in known:
         raise UsageError(f"no table {name!r}; {nearest(name, known)}; name the studies of any other table")
     return list(known[name])
@@ -120,6 +120,9 @@ def _described(table: Table, row: str, column: str) -> dict[str, Any]:
         "p_value": _number(cell.p_value),
         "text": cell.text,
         "note": cell.note,
+        "published": None if cell.published is None else _number(cell.published.value),
+        "published_std": None if cell.published is None else _number(cell.published.std),
+        "verdict": cell.verdict,
         "reduced": table.reduced,
     }
 
@@ -143,6 +146,9 @@ def _behind(cell: Cell, frames: Sequence[Frame]) -> list[dict[str, Any]]:
 def _print_cell(shown: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
     print(f"{shown['table']}: {shown['title']}")
     print(f"{_told(shown)}, {shown['n']} of {shown['planned']} planned trials")
+    if shown["published"] is not None:
+        std = "" if shown["published_std"] is None else f" ± {shown['published_std']:g}"
+        print(f"published: {shown['published']:g}{std}" + (f": {shown['verdict']}" if shown["verdict"] else ""))
     for name, label in (("note", ""), ("p_value", "p = "), ("reduced", "reduced: ")):
         if shown[name] not in ("", None):
             print(f"{label}{shown[name]}")

@@ -1,0 +1,115 @@
+"""Each decoder of Dueling Decoders at the paper's own size, trained for as long as there is time, beside the published.
+
+    .venv/bin/python tests/benchmarks/full_size.py [seconds] [device]
+
+On thresholded MNIST at the winning settings of Table 8, one seed. Where 20,000 steps take longer than `seconds` a
+decoder, it is trained for as many as fit, and the schedule of the learning rate is stretched to them: such a line is
+shortened, and not comparable with the published numbers. The reference classifier is trained for as long at most.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+
+SECONDS = 240.0
+TEST_IMAGES = 2_000  # for a shortened run, whose evaluation would take longer than its training
+PROBED = 16  # steps by which the time of one is known
+WINNERS = {"PixelCNN": (0.1, 64, 2, None), "CNN": (1.0, 64, 2, None), "Dueling Decoder": (1.0, 32, 16, 0.1)}
+COLUMNS = ("rate", "distortion", "accuracy_mlp@z1", "accuracy_linear@z1", "reconstruction_accuracy")
+PUBLISHED = ("rate", "distortion", "latent_acc_mlp", "latent_acc_linear", "recon_acc")
+
+
+def main(seconds: float = SECONDS, device: str = "cpu") -> None:
+    from models.training.process import prepare
+
+    prepare(len(os.sched_getaffinity(0)))
+    import torch
+
+    from evaluation.classification import classification
+    from evaluation.measure import measure
+    from evaluation.view import PackView, View
+    from models.network import Network
+    from models.training.calibration import trial_steps_per_second
+    from models.training.problem import Member, Problem, build_problem
+    from models.training.trainer import train
+    from studies.dueling.paper import GRID, MEASURED
+    from studies.dueling.prerequisites import reference
+    from studies.dueling.sizes import BATCH, BETA, FULL, LATENT, WEIGHT
+    from studies.paths import assign_all, get, has
+    from studies.published import read_published
+    from studies.trial import Trial
+
+    def problem_of(trial: Trial) -> Problem:
+        member = Member(objective=trial.objective, training=trial.training, seed=trial.seed)
+        return build_problem(trial.data, trial.model, [member], torch.device(device))
+
+    def steps_of(trial: Trial) -> int:
+        """As many steps as fit, at most the trial's own."""
+        speed = trial_steps_per_second(problem_of(trial), "sequential")
+        return min(trial.training.steps, max(PROBED, int(speed * seconds) // PROBED * PROBED))
+
+    def trained(trial: Trial, **networks: Network) -> tuple[View, Network, float]:
+        problem = problem_of(trial)
+        begun = time.perf_counter()
+        state = train(problem, "sequential")
+        taken = time.perf_counter() - begun
+        parameters = problem.layout.views(state.evaluated_rows())
+        for name, parameter in problem.network.named_parameters():
+            parameter.data = parameters[name][0]
+        pack = PackView(
+            problem.network,
+            parameters,
+            problem.dataset,
+            problem.keys,
+            problem.dtype,
+            fused=False,
+            prerequisites=networks,
+        )
+        return pack.trial(0), problem.network, taken
+
+    def shortened(trial: Trial, steps: int) -> Trial:
+        if steps == trial.training.steps:
+            return trial
+        size = replace(FULL, steps=steps)
+        changes = {"training.steps": steps, "data.test_images": TEST_IMAGES}
+        if has(trial, "model.latent"):
+            changes |= {"training.optimiser": size.optimiser}
+        return assign_all(trial, changes)
+
+    settings = {
+        (
+            str(GRID.labels(trial)["model.decoder"]),
+            *(get(trial, path) if has(trial, path) else None for path in (BETA, BATCH, LATENT, WEIGHT)),
+        ): trial
+        for trial in GRID.trials()
+        if trial.data.kind == "thresholded-mnist" and trial.seed == 0
+    }
+    published = read_published("studies.dueling")
+    threads = torch.get_num_threads()
+    print(f"thresholded MNIST, 28×28, float32, {device}, {threads} threads, torch {torch.__version__}")
+    first = next(iter(settings.values()))
+    judge = reference(first)["reference"]
+    judge = shortened(judge, steps_of(judge))
+    view, classifier, taken = trained(judge)
+    accuracy = classification(view, ("accuracy",))["accuracy"].value
+    print(f"reference classifier: {judge.training.steps:,} steps in {taken:.0f} s, accuracy {accuracy:.3f}\n")
+    print("| decoder | steps | s | ms a step | " + " | ".join(COLUMNS) + " |")
+    print("|" + "---|" * (4 + len(COLUMNS)))
+    for decoder, setting in WINNERS.items():
+        trial = settings[(decoder, *setting)]
+        trial = shortened(trial, steps_of(trial))
+        view, _, taken = trained(trial, reference=classifier)
+        values = measure(view, [one for one in MEASURED if one.name in COLUMNS])
+        steps = trial.training.steps
+        numbers = " | ".join(f"{values[name].value:.2f}" for name in COLUMNS)
+        print(f"| {decoder} | {steps:,} | {taken:.0f} | {taken / steps * 1e3:.0f} | {numbers} |", flush=True)
+        found = (published.find("T1", name, dataset="thresholded_mnist", model=decoder) for name in PUBLISHED)
+        line = " | ".join("" if one is None else f"{one.value:g}" for one in found)
+        print(f"| {decoder}, published | {FULL.steps:,} | | | {line} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(*(kind(text) for kind, text in zip((float, str), sys.argv[1:], strict=False)))
