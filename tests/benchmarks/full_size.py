@@ -107,7 +107,7 @@ def main(seconds: float = SECONDS, device: str = "cpu") -> None:
         numbers = " | ".join(f"{values[name].value:.2f}" for name in COLUMNS)
         print(f"| {decoder} | {steps:,} | {taken:.0f} | {taken / steps * 1e3:.0f} | {numbers} |", flush=True)
         found = (published.find("T1", name, dataset="thresholded_mnist", model=decoder) for name in PUBLISHED)
-        line = " | ".join("" if one is None else f"{one.value:g}" for one in found)
+        line = " | ".join("" if one is None else one.value for one in found)
         print(f"| {decoder}, published | {FULL.steps:,} | | | {line} |", flush=True)
 
 
