@@ -129,3 +129,54 @@ def test_a_pack_of_networks_gives_what_each_gives_alone(halvings: int) -> None:
         for slot in range(2):
             alone = functional_call(module, {name: value[slot] for name, value in stacked.items()}, (inputs[slot],))
             torch.testing.assert_close(together[slot], alone)
+
+
+def _glorot(module: pyramid.Encoder | pyramid.Decoder, seeds: tuple[int, ...] = (0, 1)) -> dict[str, torch.Tensor]:
+    keys = torch.stack([key(seed) for seed in seeds])
+    return module.initialise(Noise(keys, torch.zeros(len(seeds), dtype=torch.int64), torch.float64), "init/part")
+
+
+@pytest.mark.parametrize("halvings", [1, 2])
+def test_layers_start_with_glorots_weights_and_no_biases(halvings: int) -> None:
+    """Uniform of variance 2/(fan in + fan out), a fan being the channels times the pixels of the kernel."""
+    encoder = pyramid.Encoder(PyramidEncoder(filters=16, halvings=halvings), DATA[halvings])
+    decoder = pyramid.Decoder(PyramidDecoder(filters=16, halvings=halvings), DATA[halvings], 4, 1)
+    for module in (encoder, decoder):
+        values = _glorot(module)
+        assert {name: tuple(value.shape) for name, value in values.items()} == {
+            name: (2, *parameter.shape) for name, parameter in module.named_parameters()
+        }
+        for index, layer in enumerate(module.layers):
+            if isinstance(layer, nn.Linear):
+                fans = layer.in_features + layer.out_features
+            elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                fans = (layer.in_channels + layer.out_channels) * 25
+            else:
+                continue
+            weight, bias = values[f"layers.{index}.weight"], values[f"layers.{index}.bias"]
+            assert not bias.any()
+            bound = (6 / fans) ** 0.5
+            assert 0.97 * bound < float(weight.abs().max()) <= bound
+            several = weight[0].numel() ** -0.5  # relative standard errors of a mean and of a variance, about
+            assert float(weight.mean()) == pytest.approx(0, abs=3 * several * bound)
+            assert float(weight.var()) == pytest.approx(2 / fans, rel=4 * several)
+
+
+def test_a_spread_starts_by_its_own_rule_and_every_layer_from_numbers_of_its_own() -> None:
+    decoder = pyramid.Decoder(PyramidDecoder(filters=4, halvings=1), DATA[1], 3, 1)
+    values = _glorot(decoder)
+    first = decoder.layers[0]
+    assert isinstance(first, pyramid.Spread)
+    keys = torch.stack([key(0), key(1)])
+    own = first.initialise(Noise(keys, torch.zeros(2, dtype=torch.int64), torch.float64), "init/part.layers.0")
+    for name, value in own.items():
+        assert torch.equal(values[f"layers.0.{name}"], value)
+    assert values["layers.0.bias"].abs().max() > 0
+    drawn = [value[slot].flatten()[:3] for value in values.values() for slot in range(2) if value.any()]
+    assert len({tuple(start.tolist()) for start in drawn}) == len(drawn) == 2 * 6
+
+
+def test_a_trial_starts_alike_in_every_company() -> None:
+    encoder = pyramid.Encoder(PyramidEncoder(filters=4, halvings=1), DATA[1])
+    pack, alone = _glorot(encoder, (5, 6, 7)), _glorot(encoder, (6,))
+    assert all(torch.equal(pack[name][1], value[0]) for name, value in alone.items())

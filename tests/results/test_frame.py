@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +230,49 @@ def test_a_large_frame_takes_a_moment(store: ResultStore, attempt: Row, metric: 
     frame = build(store, plan(*reversed(ids)))
     assert time.perf_counter() - start < 5
     assert frame.trials["rate"].tolist() == [float(number) for number in reversed(range(4000))]
+
+
+MODES = Quantity(name="modes", unit="1", goal="none", family="tests:none", form="codes", version=2)
+
+
+def test_codes_are_of_the_quantity_s_version(store: ResultStore, attempt: Row, moment: Any) -> None:
+    points = {"trial": "c", "attempt": "c1", "name": "modes", "shape": [2, 3], "evaluated": moment(3)}
+    old, new = np.zeros(6, np.float32), np.arange(6, dtype=np.float32) / 4
+    picture = points | {"version": 2, "shape": [1, 1, 1, 2], "levels": 16, "values": [7, 8]}
+    codes = [points | {"version": 2, "values": new}, points | {"version": 3, "values": old}]
+    store.commit({"trials": [attempt("c", "c1")], "codes": codes, "images": [picture]})
+    frame = build_frame("s", "?", [BETA], [MODES], plan("c", "m"), store)
+    found = frame.arrays("c", "modes")
+    assert found is not None
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, new.reshape(2, 3))
+    assert frame.arrays("m", "modes") is None
+    unversioned = build_frame("s", "?", [BETA], [replace(MODES, version=1)], plan("c"), store)
+    assert unversioned.arrays("c", "modes") is None
+    assert "modes" not in frame.trials
+
+
+def test_training_curves_are_those_of_the_winning_attempt(store: ResultStore, attempt: Row) -> None:
+    curve = {"trial": "c", "name": "distortion", "step": [10, 20]}
+    store.commit(
+        {"trials": [attempt("c", "c1", 1, status="error")], "curves": [{**curve, "attempt": "c1", "value": [9.0, 9.0]}]}
+    )
+    kept = [
+        {**curve, "attempt": "c2", "value": [3.0, 1.5]},
+        {**curve, "attempt": "c2", "name": "rate_z1", "value": [0.5, 2.0]},
+    ]
+    store.commit({"trials": [attempt("c", "c2", 2)], "curves": kept})
+    frame = build(store, plan("c", "m"))
+    curves = frame.curves("c")
+    assert set(curves) == {"distortion", "rate_z1"}
+    for name, values in (("distortion", [3.0, 1.5]), ("rate_z1", [0.5, 2.0])):
+        np.testing.assert_array_equal(curves[name][0], [10, 20])
+        np.testing.assert_array_equal(curves[name][1], values)
+    assert frame.curves("m") == {}
+    assert frame.subset([True, False], "one").curves("c").keys() == curves.keys()
+
+
+def test_a_frame_made_by_hand_has_neither_pictures_nor_curves() -> None:
+    frame = Frame(study="s", question="?", axes=(), quantities=(), trials=plan("t").assign(status="missing"))
+    assert frame.arrays("t", "samples") is None
+    assert frame.curves("t") == {}

@@ -61,6 +61,9 @@ def test_a_name_is_a_study_a_paper_or_a_twin() -> None:
     assert names("digits/hvae") == ["digits/hvae"]
     assert names("digits") == ["digits/hvae", "digits/objectives"]
     assert names("digits@small") == ["digits/hvae@small", "digits/objectives@small"]
+    parts = ("grid", "enlarged", "objectives", "auxiliaries", "removal")
+    assert names("dueling") == [f"dueling/{part}" for part in parts]
+    assert names("dueling@small") == [f"dueling/{part}@small" for part in parts]
     assert names("digits/objectives", "digits", "digits/hvae", "digits/hvae@small", "digits/hvae@small") == [
         "digits/objectives",
         "digits/hvae",
@@ -79,8 +82,12 @@ def test_our_papers_are_what_their_names_say() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("digits/hvea", "no study or paper 'digits/hvea'; did you mean digits/hvae .*known: digits, digits/hvae"),
-        ("zzz", "no study or paper 'zzz'; known: digits, digits/hvae, digits/objectives"),
+        (
+            "digits/hvea",
+            "no study or paper 'digits/hvea'; did you mean digits/hvae .*known: digits, dueling, digits/hvae",
+        ),
+        ("zzz", "no study or paper 'zzz'; known: digits, dueling, digits/hvae, digits/objectives, dueling/grid"),
+        ("dueling/gird@small", "did you mean dueling/grid"),
         ("digits/hvae@tiny", "after a name, only @small is known"),
         ("digits/hvea@small", "did you mean digits/hvae"),
         ("", "no study or paper ''"),

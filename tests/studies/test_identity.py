@@ -239,6 +239,40 @@ def test_a_revision_changes_the_id_and_refuses_what_was_stored_before(monkeypatc
                 from_json(stored)
 
 
+def test_a_copy_has_the_identity_of_what_it_holds() -> None:
+    """Also where the original was asked for its own before, which it keeps."""
+    trial = flat(BetaObjective())
+    identity, setting, shape, text = trial.id, trial.setting, trial.shape, trial.objective.canonical_json
+    copies = (
+        trial.model_copy(update={"seed": 3}),
+        trial.model_copy(update={"objective": trial.objective.model_copy(update={"beta": (0.5,)})}),
+        trial.model_copy(update={"training": trial.training.model_copy(update={"steps": 7})}),
+        trial.model_copy(update={"data": trial.data.model_copy()}),
+    )
+    for copy in copies:
+        again = from_json(copy.specification())
+        assert (copy.id, copy.setting, copy.shape) == (again.id, again.setting, again.shape)
+        assert copy == again
+    assert [copy.id == identity for copy in copies] == [False, False, False, True]
+    assert [copy.setting == setting for copy in copies] == [True, False, False, True]
+    assert copies[1].objective.canonical_json != text
+    assert (trial.id, trial.setting, trial.shape) == (identity, setting, shape)
+
+
+@pytest.mark.parametrize(
+    ("update", "told"),
+    [
+        ({"seed": -1}, "greater than or equal to 0"),
+        ({"sed": 1}, "Extra inputs are not permitted"),
+        ({"objective": BetaObjective(beta=(1.0, 1.0))}, "beta"),
+        ({"training": None}, "training"),
+    ],
+)
+def test_a_copy_is_held_to_what_a_new_trial_is_held_to(update: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        flat(BetaObjective()).model_copy(update=update)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -1.0, "1.0", None, True])
 def test_what_is_no_weight_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="beta"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -35,6 +36,11 @@ def test_a_paper_owns_outputs_of_its_studies() -> None:
     assert [one.name for one in whole.figures] == ["table", "other"]
 
 
+def test_an_output_may_draw_on_further_studies() -> None:
+    whole = paper(studies=(STUDY, dataclasses.replace(STUDY, name="p/two")), tables=(output(also=("p/two",)),))
+    assert (whole.tables[0].studies, whole.tables[0].also) == (("p/one",), ("p/two",))
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -43,6 +49,7 @@ def test_a_paper_owns_outputs_of_its_studies() -> None:
         ({"studies": ()}, "draws on no study"),
         ({"build": "a.b.c"}, "is built by a 'module:function', not 'a.b.c'"),
         ({"build": "a/b.py:c"}, "is built by"),
+        ({"options": ("corection",)}, "has no option 'corection'; did you mean correction"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused(fields: dict[str, Any], message: str) -> None:
@@ -57,6 +64,7 @@ def test_an_output_that_cannot_be_is_refused(fields: dict[str, Any], message: st
         ({"tables": (output(), output())}, "the table table occurs twice"),
         ({"figures": (output(), output())}, "the figure table occurs twice"),
         ({"tables": (output(studies=("p/on",)),)}, "table draws on p/on; did you mean p/one"),
+        ({"figures": (output(also=("p/oen",)),)}, "table draws on p/oen; did you mean p/one"),
     ],
 )
 def test_a_paper_that_cannot_be_is_refused(fields: dict[str, Any], message: str) -> None:

@@ -272,6 +272,9 @@ elsewhere = paper(tables=(output("no.such:both"),))
 renamed = paper(
     tables=(Output(name="other", title="Other", studies=("own/sound",), build=":both"),)
 )
+beside = paper(
+    tables=(Output(name="both", title="Both", studies=("own/sound",), also=("own/extended",), build=":both"),)
+)
 clash = paper(tables=(output(":both"),), figures=(output(":both"),))
 """
 
@@ -305,6 +308,23 @@ def test_what_needs_other_studies_is_left_out_aloud(paper: Path, half_done: Path
     results = read_results(one, ResultStore.open(half_done))
     assert left_out(results, "tables") == ["both is left out: it also draws on own/extended"]
     assert [table.name for table in build_tables(results)] == ["own-sound-settings"]
+
+
+def test_further_studies_are_drawn_on_where_they_are_asked_for_too(paper: Path, half_done: Path) -> None:
+    from results.store import ResultStore
+    from studies.catalogue import find
+    from sweep.outputs import build_tables, left_out, read_results
+
+    both = find([f"{paper}:beside"])
+    sound, extended = ([entry] for entry in both)
+    made = {}
+    for asked in (both, sound, extended):
+        results = read_results(asked, ResultStore.open(half_done))
+        assert left_out(results, "tables") == []
+        made[tuple(results.frames)] = {table.name: table for table in build_tables(results)}
+    assert made["own/sound", "own/extended"]["both"].cells["all", "trials"].mean == 8
+    assert made["own/sound",]["both"].cells["all", "trials"].mean == 4
+    assert [list(tables) for tables in made.values()] == [["both"], ["both"], ["own-extended-settings"]]
 
 
 @pytest.mark.parametrize(
