@@ -68,9 +68,10 @@ class Frame:
     quantities: what was to be measured. trials: one row a planned trial, in study order, with the columns trial,
     setting, seed, status (completed, diverged, a failure, or missing), reason, attempt, step, train_seconds,
     evaluate_seconds, code, width, path, one an axis, one a quantity (float64, in its unit, NaN where there is none)
-    and "<quantity>.se", its standard error. reduced: how the study was cut down, where it was. arrays: (trial,
-    name of a quantity of pictures or codes) -> uint8 (n, C, H, W), or float32 codes, or None. curves: trial -> its
-    training curves, name -> (steps, values).
+    and "<quantity>.se", its standard error. reduced: how the study was cut down, where it was. comparable: that it was
+    cut to whole data sets or fewer seeds only, so that published numbers still have a counterpart. arrays: (trial, name
+    of a quantity of pictures or codes) -> uint8 (n, C, H, W), or float32 codes, or None. curves: trial -> its training
+    curves, name -> (steps, values).
     """
 
     study: str
@@ -79,8 +80,14 @@ class Frame:
     quantities: tuple[Quantity, ...]
     trials: pd.DataFrame
     reduced: str = ""
+    comparable: bool = False
     arrays: Arrays = no_arrays
     curves: Curves = no_curves
+
+    @property
+    def incomparable(self) -> str:
+        """How it was cut down, where that leaves published numbers without a counterpart; else empty."""
+        return "" if self.comparable else self.reduced
 
     @property
     def coverage(self) -> Coverage:
@@ -97,7 +104,7 @@ class Frame:
         return int(self.trials[quantity].notna().sum())
 
     def subset(self, mask: Sequence[bool] | np.ndarray | pd.Series, reduced: str) -> Frame:
-        """The rows where `mask` (one truth value a row) holds; `reduced` says how they were chosen."""
+        """The rows where `mask` (one truth value a row) holds; `reduced` says how, where that cuts the study down."""
         chosen = np.asarray(mask)
         if chosen.dtype != bool or chosen.shape != (len(self.trials),):
             raise StoreError(
@@ -105,7 +112,12 @@ class Frame:
                 f"not {chosen.dtype} values of shape {chosen.shape}"
             )
         told = "; ".join(part for part in (self.reduced, reduced) if part)
-        return dataclasses.replace(self, trials=self.trials[chosen].reset_index(drop=True), reduced=told)
+        return dataclasses.replace(
+            self,
+            trials=self.trials[chosen].reset_index(drop=True),
+            reduced=told,
+            comparable=self.comparable and not reduced,
+        )
 
     def export(self, path: str | Path) -> Path:
         """Writes the trials as one wide .parquet or .csv file, which appears whole; returns its absolute path."""
@@ -128,8 +140,9 @@ def build_frame(
     planned: pd.DataFrame,
     store: ResultStore,
     reduced: str = "",
+    comparable: bool = False,
 ) -> Frame:
-    """The frame of a study from a store.
+    """The frame of a study from a store; reduced, comparable: see `Frame`.
 
     planned: one row a trial in study order, with the columns trial, setting, seed and the axes. Values count of the
     winning attempt, if it finished, and of the quantity's own version; of the last and the averaged weights, where both
@@ -170,6 +183,7 @@ def build_frame(
         quantities=tuple(quantities),
         trials=pd.concat([trials, pd.DataFrame(wide, index=trials.index)], axis=1),
         reduced=reduced,
+        comparable=comparable,
         arrays=arrays,
         curves=store.curves,
     )

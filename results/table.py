@@ -121,7 +121,7 @@ class Table:
     cells: by (row name, column name), one for each pair.
     coverage: (present, planned) trials of the studies behind the table; notes: shown below it.
     reduced: how the study was reduced; where not empty, the legend says that nothing is comparable with published
-        numbers.
+        numbers, unless it is `comparable` all the same.
     """
 
     name: str
@@ -135,6 +135,7 @@ class Table:
     notes: tuple[str, ...] = ()
     selection: str = ""
     reduced: str = ""
+    comparable: bool = False
 
     def __post_init__(self) -> None:
         for what, headings in (("row", self.rows), ("column", self.columns)):
@@ -173,7 +174,9 @@ class Table:
         else:
             coverage = f"All {planned} planned trials."
         selection = f"Shown: {self.selection}." if self.selection else ""
-        reduced = f"Reduced study ({self.reduced}): not comparable with published numbers." if self.reduced else ""
+        reduced = f"Reduced study ({self.reduced}): not comparable with published numbers."
+        if self.comparable or not self.reduced:
+            reduced = f"A part of the study: {self.reduced}." if self.reduced else ""
         return " ".join(part for part in (self.caption, selection, coverage, reduced) if part)
 
     def markdown(self) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SMALL = "@small"
+WHOLE_STUDIES = ("data", "data.kind", "seed")  # conditions on these leave the settings of a data set together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,18 @@ class Study:
     @property
     def reduced(self) -> str:
         """How this study is reduced, in words; empty for a full study."""
-        return "; ".join((*([self.note] if self.note else []), *(f"only {condition}" for condition in self.where)))
+        seeds, declared = self._count(self.seeds), self._count(self.declared or self.seeds)
+        fewer = [f"{seeds} of {declared} seeds"] if seeds < declared else []
+        return "; ".join((*([self.note] if self.note else []), *fewer, *(f"only {text}" for text in self.where)))
+
+    @property
+    def comparable(self) -> bool:
+        """Whether its numbers may stand against published ones.
+
+        Those of a shorter study never may, nor those of a selection that leaves out settings among which a table
+        chooses; whole data sets of the full study, or fewer seeds of it, may.
+        """
+        return not self.note and all(conditions.parse(text).path in WHOLE_STUDIES for text in self.where)
 
     @property
     def full_name(self) -> str:
@@ -135,10 +147,8 @@ class Study:
         known = self.seed_values
         new = (seed for seed in range(count + len(known)) if seed not in known)
         seeds = (*known, *(next(new) for _ in range(count - len(known))))[:count]
-        fewer = f"{count} of {len(known)} seeds" if count < len(known) else ""
-        note = "; ".join(part for part in (self.note, fewer) if part)
         asked = count if seeds == tuple(range(count)) else seeds
-        return dataclasses.replace(self, seeds=asked, note=note, declared=self.declared or self.seeds)
+        return dataclasses.replace(self, seeds=asked, declared=self.declared or self.seeds)
 
     def select(self, *where: str) -> Study:
         """The part of this study that meets every condition; raises `StudyError` where that is nothing."""
@@ -170,6 +180,7 @@ class Study:
             base=paths.assign_all(self.base, reduction.assign),
             axes=self.axes if reduction.axes is None else reduction.axes,
             seeds=self.seeds if reduction.seeds is None else reduction.seeds,
+            declared=self.declared if reduction.seeds is None else None,
             reduction=None,
             note="; ".join(part for part in (self.note, reduction.note) if part),
         )

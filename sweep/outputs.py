@@ -54,7 +54,14 @@ class Results:
 def study_frame(study: Study, store: ResultStore) -> Frame:
     """The frame of a study from a store."""
     return build_frame(
-        study.name, study.question, study.axis_columns(), study.quantities, study.planned(), store, study.reduced
+        study.name,
+        study.question,
+        study.axis_columns(),
+        study.quantities,
+        study.planned(),
+        store,
+        study.reduced,
+        study.comparable,
     )
 
 

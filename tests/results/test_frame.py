@@ -162,9 +162,18 @@ def test_a_subset_says_that_it_is_one(filled: ResultStore) -> None:
     assert chosen.trials.index.tolist() == [0, 1]
     assert chosen.reduced == "@small; objective.beta[0]>0.25"
     assert chosen.coverage.planned == 2
+    assert chosen.incomparable == chosen.reduced
     assert len(frame.trials) == 4
     with pytest.raises(StoreError, match=r"one truth value for each of 4 trials, not int64 values of shape \(3,\)"):
         frame.subset(np.array([0, 1, 2]), "some")
+
+
+def test_whole_data_sets_stay_comparable_until_something_else_is_cut(store: ResultStore) -> None:
+    frame = build(store, plan("a", "b"), reduced="only data=mnist", comparable=True)
+    assert (frame.reduced, frame.incomparable) == ("only data=mnist", "")
+    assert frame.subset([True, False], "").incomparable == ""
+    assert frame.subset([True, False], "the first").incomparable == "only data=mnist; the first"
+    assert build(store, plan("a")).incomparable == ""
 
 
 def test_columns_that_clash_or_lack_are_refused(store: ResultStore) -> None:

@@ -208,6 +208,8 @@ def test_legend_says_how_complete_and_how_reduced() -> None:
     legend = table(reduced="14×14 images", selection="the best").legend
     assert "Shown: the best." in legend
     assert "Reduced study (14×14 images): not comparable with published numbers." in legend
+    assert table(reduced="only mnist", comparable=True).legend.endswith(" A part of the study: only mnist.")
+    assert table(comparable=True).legend == table().legend
     assert "No trials are planned." in EMPTY.legend
     for written in (table(reduced="14×14 images").markdown(), table(reduced="14×14 images").html()):
         assert "not comparable with published" in written

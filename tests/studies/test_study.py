@@ -93,6 +93,8 @@ def test_seeds_extend_and_redo_nothing() -> None:
     assert study(seeds=(7, 1)).with_seeds(4).seed_values == (7, 1, 0, 2)
     fewer = study(seeds=3).with_seeds(1)
     assert (fewer.seed_values, fewer.reduced) == ((0,), "1 of 3 seeds")
+    assert study(seeds=3).with_seeds(2).with_seeds(1).reduced == "1 of 3 seeds"
+    assert fewer.with_seeds(3).reduced == ""
     with pytest.raises(StudyError, match="at least 1 seed, not 0"):
         study().with_seeds(0)
 
@@ -115,13 +117,25 @@ def test_a_selection_is_a_part_that_says_so() -> None:
         whole.select(f"{BETA1}=7")
 
 
+def test_only_whole_data_sets_and_fewer_seeds_leave_numbers_comparable() -> None:
+    """A table chooses among the settings of a data set: without some of them its numbers are others."""
+    whole = study(seeds=3)
+    assert whole.comparable
+    for conditions in (["data.kind=digits"], ["data=digits", "seed<2"], ["data.kind in digits,mnist"]):
+        assert whole.select(*conditions).with_seeds(2).comparable
+    for condition in (f"{BETA1}=1.0", "training.steps>0", f"trial={whole.trials()[0].id}", "model=hierarchical"):
+        assert not whole.select("data.kind=digits", condition).comparable
+    assert not study(reduction=Reduction(note="shorter")).small().comparable
+
+
 def test_the_reduced_twin_says_how_it_is_reduced() -> None:
     reduction = Reduction(note="2 of 6 settings, 10 steps", axes=axis(BETA1, (0.5, 1.0)), assign={"training.steps": 10})
     twin = study(reduction=reduction, seeds=3).small()
     assert (twin.name, twin.full_name, twin.reduced) == ("test/grid@small", "test/grid", "2 of 6 settings, 10 steps")
     assert (len(twin), {trial.training.steps for trial in twin.trials()}) == (6, {10})
     assert twin.quantities == (RATE,)
-    assert len(study(reduction=Reduction(note="1 seed", seeds=1), seeds=3).small()) == 6
+    single = study(reduction=Reduction(note="1 seed", seeds=1), seeds=4).with_seeds(3).small()
+    assert (len(single), single.reduced) == (6, "1 seed")
     for without in (study(), twin):
         with pytest.raises(StudyError, match="has no reduced twin"):
             without.small()
