@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from models.data.download import FOLDER_VARIABLE, cache_folder, is_offline
+from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, cache_folder, is_offline
 from results.commit import new_identity, now
 from results.quantity import Quantity
 from results.store import ResultStore
@@ -83,6 +83,7 @@ class Launch:
             checkpoint_seconds=options.checkpoint_seconds,
             data=str(cache_folder()) if os.environ.get(FOLDER_VARIABLE) else "",
             offline=is_offline(),
+            mirror=os.environ.get(MIRROR_VARIABLE, ""),
         )
         self.plans = [self._plan(entry, options.retry, options.force) for entry in self.entries]
         self.prerequisites = {one.trial.id: one for plan in self.plans for one in plan.prerequisites}

@@ -14,7 +14,7 @@ import torch
 
 from evaluation.measure import Value
 from evaluation.view import PackView, View
-from models.data.download import FOLDER_VARIABLE, OFFLINE_VARIABLE, DataError
+from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, OFFLINE_VARIABLE, DataError
 from models.training.problem import Member, Problem, build_problem, padded
 from models.training.process import prepare
 from models.training.state import PackState
@@ -59,6 +59,8 @@ def prepare_process(task: PackTask) -> None:
         os.environ[FOLDER_VARIABLE] = task.settings.data
     if task.settings.offline:
         os.environ[OFFLINE_VARIABLE] = "1"
+    if task.settings.mirror:
+        os.environ[MIRROR_VARIABLE] = task.settings.mirror
     if task.settings.device == "cuda" and not torch.cuda.is_available():
         raise ExecutorError("the pack was decided for CUDA, and this worker has no CUDA device")
 

@@ -29,7 +29,8 @@ class Settings:
 
     store: absolute path. device: 'cpu' or 'cuda'. checkpoint_seconds: a pack that trains longer than this saves a
     checkpoint, and another after as long again. data: where image sets are kept, absolute, empty for where the worker
-    keeps them; offline: none is downloaded.
+    keeps them; offline: none is downloaded; mirror: an address in place of the official ones, empty for that which the
+    worker has.
     """
 
     store: str
@@ -38,6 +39,7 @@ class Settings:
     checkpoint_seconds: float = 60.0
     data: str = ""
     offline: bool = False
+    mirror: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

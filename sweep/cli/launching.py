@@ -34,7 +34,8 @@ def add(verbs: Verbs[Parser]) -> None:
         description="Trains and evaluates the trials that are not in the store yet, on all cores or GPUs of this "
         "machine or on a Ray cluster. The same command again resumes: it does what is still missing, and goes on "
         "inside a pack where a checkpoint was left. Ctrl-C or SIGTERM stop it cleanly. Exit codes: 0 all finished, 3 "
-        "some trials failed, 75 interrupted and resumable, 2 bad input.",
+        "some trials failed, 75 interrupted and resumable, 2 bad input. A worker that finds the disk full, or the "
+        "files of a data set missing, stops the launch with 75 too: that is no failure of a trial.",
         example="sweep launch digits@small\nsweep launch digits/hvae --seeds 3 --store /data/runs\n"
         "sweep launch path/to/file.py:my_study --executor local",
     )

@@ -75,7 +75,9 @@ def _study_lines(study: Study) -> list[str]:
     lines = ["", f"  {study.name}: {size}", _indented(study.question, 4)]
     axes = _axes(study)
     width = max((len(axis["name"]) for axis in axes), default=0)
-    lines += [f"    {axis['name']:{width}}  {_range(axis)}" for axis in axes]
+    for axis in axes:
+        begun = f"    {axis['name']:{width}}  "
+        lines.append(textwrap.fill(_range(axis), WIDTH, initial_indent=begun, subsequent_indent=" " * len(begun)))
     if study.reduction is not None:
         small = study.small()
         lines.append(_indented(f"{small.name}: {work.counted(len(small), 'trial')} ({small.reduced})", 4))
@@ -226,7 +228,7 @@ def _plan_lines(plan: StudyPlan, record: dict[str, Any]) -> list[str]:
     disk, hours = record["disk_bytes"], record["hours"]
     lines.append(f"  {'disk':13} {UNKNOWN if disk is None else 'about ' + size(disk) if disk else 'nothing more'}")
     time = UNKNOWN if hours is None else f"about {duration(hours * 3600)} of one worker" if hours else "nothing more"
-    if any(one["state"] == "pending" for one in needs):
+    if hours is not None and any(one["state"] == "pending" for one in needs):
         time += ", without the prerequisites"
     lines.append(f"  {'time':13} {time}")
     return lines

@@ -171,3 +171,71 @@ def test_a_launch_fetches_and_trains_and_needs_no_network_again(
     shutil.rmtree(tmp_path / "data")
     refused(sweep("evaluate", own, *where, "--force", "--offline"), "sweep fetch mnist")
     assert sweep("launch", own, *where, "--offline").code == 0  # with nothing to do, nothing is needed
+
+
+FAR = """
+from pathlib import Path
+from models.data.digits import load as digits
+from models.data.download import DataError
+from models.families import Data
+from models.kinds import *
+from studies.axes import axis
+from studies.quantities import information
+from studies.study import Study
+from studies.trial import Trial
+
+
+class Far(Data):
+    \"\"\"The digits, on a node where a file of theirs is.\"\"\"
+
+    kind = "test-far"
+    implementation = ":load"
+    shape, levels, classes = (1, 8, 8), 16, 10
+
+
+def load(spec):
+    if not Path("FILE").exists():
+        raise DataError("far: FILE is not on this node")
+    return digits(Digits())
+
+
+study = Study(
+    name="own/far",
+    question="?",
+    base=Trial(
+        data=Far(),
+        model=FlatModel(
+            latent=2,
+            encoder=DenseEncoder(widths=(4,)),
+            decoder=DenseDecoder(widths=(4,)),
+            likelihood=Binomial(total=16),
+        ),
+        objective=BetaObjective(),
+        training=Training(steps=4, batch_size=8),
+    ),
+    axes=axis("objective.beta[0]", (0.5, 1.0)),
+    quantities=information(("z1",)),
+)
+"""
+
+
+def test_files_that_a_worker_lacks_stop_the_launch_which_then_goes_on(sweep: Sweep, tmp_path: Path) -> None:
+    """The files were there where the launch was made; on the worker's node they are not: no trial's failure."""
+    from results.store import ResultStore
+
+    file = tmp_path / "far.bin"
+    (tmp_path / "far.py").write_text(FAR.replace("FILE", str(file)))
+    asked = ("launch", f"{tmp_path / 'far.py'}:study", "--store", tmp_path / "runs", "--executor", "local")
+    told = sweep(*asked)
+    assert told.code == 75
+    assert f"sweep: error: stopped: far: {file} is not on this node\n" in told.err
+    assert "own/far: 0 of 2 trials finished, 2 pending\n" in told.out
+    assert "stopped; to resume: sweep launch " in told.out
+    assert ResultStore.open(tmp_path / "runs").scan("trials").num_rows == 0
+    file.touch()
+    assert sweep(*asked).code == 0
+
+
+def test_launch_says_which_missing_files_are_no_failure(sweep: Sweep) -> None:
+    page = " ".join(sweep("launch", "--help").out.split())
+    assert "files of a data set missing, stops the launch with 75 too: that is no failure of a trial." in page

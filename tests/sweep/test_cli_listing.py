@@ -9,6 +9,7 @@ import pytest
 
 from studies.catalogue import find, papers
 from sweep.cli.listing import size
+from sweep.cli.options import WIDTH
 
 Sweep = Callable[..., Any]
 PLANNED = {"study", "trials", "settings", "seeds", "finished", "failed", "pending", "to_evaluate", "prerequisites"}
@@ -32,6 +33,7 @@ def test_list_names_every_study_with_its_question_size_and_axes(sweep: Sweep) ->
             assert all(column in text for column in study.axis_columns())
     assert "objective.beta[0] 21 values from 0.1 to 10" in text
     assert "5 values: β = 1, β = 0.1, KL annealing, free bits, target rate" in text
+    assert max(map(len, told.out.splitlines())) <= WIDTH
 
 
 def test_list_as_json_says_the_same(sweep: Sweep) -> None:

@@ -297,15 +297,16 @@ def test_a_calibration_leaves_prerequisites_as_they_are(store: ResultStore, judg
 def test_workers_are_told_where_image_sets_are(
     store: ResultStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("RATESWEEP_DATA", "RATESWEEP_OFFLINE"):
+    for name in ("RATESWEEP_DATA", "RATESWEEP_OFFLINE", "RATESWEEP_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     told = Launch([], store, Options()).settings
-    assert (told.data, told.offline) == ("", False)
+    assert (told.data, told.offline, told.mirror) == ("", False, "")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RATESWEEP_DATA", "sets")
     monkeypatch.setenv("RATESWEEP_OFFLINE", "1")
+    monkeypatch.setenv("RATESWEEP_MIRROR", "http://mirror.example")
     told = Launch([], store, Options()).settings
-    assert (told.data, told.offline) == (str(tmp_path / "sets"), True)
+    assert (told.data, told.offline, told.mirror) == (str(tmp_path / "sets"), True, "http://mirror.example")
 
 
 def test_every_launch_is_recorded_with_how_it_ended(store: ResultStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -316,7 +317,8 @@ def test_a_worker_looks_for_image_sets_where_the_launch_says(
 
     monkeypatch.setenv("RATESWEEP_DATA", "/there")
     monkeypatch.setenv("RATESWEEP_OFFLINE", "0")
+    monkeypatch.setenv("RATESWEEP_MIRROR", "http://there")
     run_pack(toy.task(store, toy.trials(1)))
-    assert (str(cache_folder()), is_offline()) == ("/there", False)
-    run_pack(toy.task(store, toy.trials(2), settings={"data": "/here", "offline": True}))
-    assert (str(cache_folder()), is_offline()) == ("/here", True)
+    assert (str(cache_folder()), is_offline(), os.environ["RATESWEEP_MIRROR"]) == ("/there", False, "http://there")
+    run_pack(toy.task(store, toy.trials(2), settings={"data": "/here", "offline": True, "mirror": "http://here"}))
+    assert (str(cache_folder()), is_offline(), os.environ["RATESWEEP_MIRROR"]) == ("/here", True, "http://here")
