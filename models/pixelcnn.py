@@ -5,7 +5,8 @@ sigmoid·tanh and names PixelCNN++ (Salimans et al. 2017) as the model. Read so 
 
 * A block is one gated layer in each stream (models/pixelcnn_layers.py). The down stream sees the rows above a pixel,
   the down-right stream also the pixels left of it; the latter is told, by a 1×1 convolution, what the former found in
-  the same block. The latent sets a bias of every layer by a linear map.
+  the same block. The latent sets a bias of every layer by a linear map, whose weights and biases start uniform on
+  ±1/√latent: on initial values the paper is silent.
 * x is scaled to [-1, 1], with a channel of ones beside it, so that the padding can be told from the image.
 * The first block reads x one row lower (down) and one pixel further right (down-right), so that nothing at a pixel
   depends on the pixel itself. Blocks 3 and 5 halve the image, 7 and 9 double it with transposed convolutions, cropped

@@ -4,7 +4,8 @@ Both narrow to a core of 7×7 and to one vector: `halvings` 2 is the tables' own
 first resolution out for 14×14. Their widths are counted in `filters` f (64 in the tables). Where the tables are silent:
 pixels enter as 2x/levels − 1, as in the example of TensorFlow Probability; 'same' padding is 2 on every side, where
 TensorFlow pads a stride of 2 with 1 before and 2 after, which only shifts the grid by a pixel; initial weights are
-Glorot's and biases zero, the default of the authors' framework.
+Glorot's and biases zero, the default of the authors' framework, in all layers but the first of a decoder: `Spread`
+starts weights and biases at ±1/√latent, uniform.
 """
 
 from __future__ import annotations

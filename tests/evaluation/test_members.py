@@ -167,7 +167,9 @@ def test_logits_of_a_pack_of_classifiers_and_of_a_prerequisite(pack, linear):
     view = PackView(linear.classifier(), weights, linear.data(150), keys(0, 1), F64).trial(1)
     assert view.supervised
     np.testing.assert_allclose(view.logits(), expected * [1, 2, 3])
-    measured = pack(prerequisites={"reference": linear.classifier()}).trial(0)
+    reference = linear.classifier()
+    measured = pack(prerequisites={"reference": reference}).trial(0)
+    assert measured.prerequisite("reference") is reference
     assert not measured.supervised
     np.testing.assert_allclose(measured.judged("reference"), expected)
     assert measured.judged("reference") is measured.judged("reference")
