@@ -3,7 +3,7 @@
 #   make test        the fast tests, as a user or CI runs them first
 #   make test-slow   browser, LaTeX, killed processes; a missing program is a failure
 #   make check       lint, types and the fast tests, for every edit
-#   make bench       the numbers of BENCHMARKS.md
+#   make bench       the numbers of BENCHMARKS.md on speed and scale
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -1,8 +1,9 @@
-"""The documents: every relative link and image leads to a file of the repository."""
+"""The documents: every relative link and image leads to a file of the repository, and their commands are understood."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,14 @@ from urllib.parse import unquote
 
 import pytest
 
+from results.store import ResultStore
+from sweep.cli.main import main, parser
+from sweep.cli.options import entries
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "BENCHMARKS.md", "docs/*.md")
 _CODE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1[`~]*\s*$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"\]\(\s*<?([^\s)>]+)>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)")  # [text](target "title")
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?([^\s>]+)", re.MULTILINE)  # [name]: target
 _TAG = re.compile(r"<(?:img|a)\b[^>]*?\b(?:src|href)\s*=\s*[\"']([^\"']+)", re.IGNORECASE)
@@ -23,6 +29,12 @@ def links(text: str) -> Iterator[str]:
     prose = _CODE.sub("", text)
     for pattern in (_INLINE, _REFERENCE, _TAG):
         yield from pattern.findall(prose)
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each line of a Markdown text's shell code that calls sweep, without the word itself."""
+    lines = [line for block in _SHELL.findall(text) for line in block.splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("sweep ")]
 
 
 def broken(document: Path) -> list[str]:
@@ -72,3 +84,24 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
         "[reference]\n\n[reference]: lost4.md\n<img width='3' src=\"lost5.png\">\n"
     )
     assert broken(document) == ["lost2.png", "lost3.md", "gone.md#there", "/etc/hosts", "lost4.md", "lost5.png"]
+
+
+@pytest.mark.parametrize("words", commands((ROOT / "README.md").read_text(encoding="utf-8")), ids=" ".join)
+def test_every_command_of_the_readme_is_understood(words: list[str]) -> None:
+    namespace = parser().parse_args(words)
+    if {"names", "where"} <= vars(namespace).keys() and namespace.verb != "show":  # of `show`, names may be trials
+        assert all(entry.study.trials() for entry in entries(namespace))
+
+
+def test_every_cell_that_the_readme_shows_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = [words for words in commands((ROOT / "README.md").read_text(encoding="utf-8")) if "--cell" in words]
+    assert len(shown) == 2
+    ResultStore.open(tmp_path / "runs", create=True)
+    for words in shown:
+        assert main([*words, "--store", str(tmp_path / "runs")]) == 0, capsys.readouterr().err
+        assert "no trial stands behind it yet" in capsys.readouterr().out
+
+
+def test_commands_are_found_in_shell_code_alone() -> None:
+    text = "sweep no\n```sh\nsweep show --cell 'a:b c:d' x  # why\nmake demo\n```\n```python\nsweep no\n```\n"
+    assert commands(text) == [["show", "--cell", "a:b c:d", "x"]]
