@@ -32,7 +32,7 @@ def judged(cell: Cell, *, reduced: str = "", alpha: float = 0.05) -> Cell:
         half = float(stdtrit(cell.n - 1, 1 - alpha / 2)) * cell.std / math.sqrt(cell.n)
         return replace(cell, verdict=of_interval(cell.mean - half, cell.mean + half, published, alpha=alpha))
     test = t_test_from_summary(cell.mean, cell.std, cell.n, published.value, published.std, published.n)
-    return replace(cell, verdict="agrees" if test.p_value >= alpha else f"differs ({_told(test.p_value)})")
+    return replace(cell, verdict="agrees" if test.p_value >= alpha else f"differs ({describe_p(test.p_value)})")
 
 
 def of_interval(low: float, high: float, published: Published, *, alpha: float = 0.05) -> str:
@@ -43,5 +43,6 @@ def of_interval(low: float, high: float, published: Published, *, alpha: float =
     return f"{'inside' if inside else 'outside'} our {100 * (1 - alpha):g} % interval"
 
 
-def _told(p_value: float) -> str:
+def describe_p(p_value: float) -> str:
+    """A p-value in words, to two digits."""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"

@@ -1,4 +1,4 @@
-"""What the tables of Dueling Decoders say in the same words, and what they read from the published numbers."""
+"""What tables and figures of Dueling Decoders say in the same words, and what they read from the published numbers."""
 
 from __future__ import annotations
 
@@ -6,22 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from results.frame import Frame
 from results.table import Published, coverage, describe_status
-from studies.dueling.lines import LOW_RATE_BEST, METRICS, RUNS
+from studies.dueling.lines import METRICS, RUNS
+from studies.dueling.names import DATA, DATA_SETS, DECODER, FASHION, LOW_RATE_BEST, REFERENCE, THRESHOLDED
 from studies.published import read_published
 
-GRID, ENLARGED = "dueling/grid", "dueling/enlarged"
-OBJECTIVES, AUXILIARIES = "dueling/objectives", "dueling/auxiliaries"
-DATA, DECODER = "data", "model.decoder"
-THRESHOLDED, FASHION = "thresholded-mnist", "fashion-mnist"
-DATA_SETS = {  # in the order of Table 1
-    "stochastic-mnist": "Stochastic MNIST",
-    THRESHOLDED: "Thresholded MNIST",
-    "mnist": "MNIST",
-    FASHION: "Fashion-MNIST",
-}
 SPREAD = "mean ± standard deviation over seeds (ddof = 1)"
 BESIDE = (
     "Below: the published value (of 3 runs) and a verdict, by a two-sided equal-variance t-test at α = 0.05 where the "
@@ -82,8 +74,56 @@ def reduced(frames: Sequence[Frame]) -> str:
     return "; ".join(f"{study}: {text}" for study, text in told.items())
 
 
+def comparable(frames: Sequence[Frame]) -> bool:
+    """Whether a reduced study among these is so by whole data sets or seeds only."""
+    return not any(frame.incomparable for frame in frames)
+
+
 def status(frames: Mapping[str, Frame], *names: str) -> tuple[str, ...]:
     """Notes on trials that are not there, and on studies that were not asked for."""
     notes = [note for name in names if name in frames for note in describe_status(frames[name])]
     absent = [name for name in names if name not in frames]
     return (*notes, *([f"Rows of {' and '.join(absent)} were not asked for."] if absent else []))
+
+
+def references(frames: Sequence[Frame]) -> str:
+    """The sentences of a caption on the classifiers that judge reconstructions: what they are worth, ours and theirs.
+
+    A study without a column of data sets is of thresholded MNIST. Of a data set in several studies the first accuracy
+    that is known is told: it is of one classifier.
+    """
+    known: dict[str, float] = {}
+    there: set[str] = set()
+    for frame in frames:
+        sets = frame.trials[DATA] if DATA in frame.trials else pd.Series(THRESHOLDED, index=frame.trials.index)
+        there |= set(sets)
+        if REFERENCE in frame.trials:
+            means = frame.trials[REFERENCE].groupby(sets).mean().dropna()
+            known = {str(data): float(accuracy) for data, accuracy in means.items()} | known
+    told = ", ".join(f"{DATA_SETS[data]} {known[data]:.3f}" for data in DATA_SETS if data in known)
+    theirs = []
+    if there - {FASHION}:
+        theirs.append(f"> {_percent(THRESHOLDED)} on each MNIST")
+    if FASHION in there:
+        theirs.append(f"{_percent(FASHION)} on Fashion-MNIST")
+    text = f"Accuracy of the reference classifier on the test images themselves: {told or 'not measured yet'}"
+    text += f" (published: {', '.join(theirs)})." if theirs else "."
+    short = [
+        f"{DATA_SETS[data]} ({_percent(data)})"
+        for data in DATA_SETS
+        if data in known and 100 * known[data] < _published_reference(data)
+    ]
+    return f"{text} It is below the paper's (Sec. 4.1) on {' and '.join(short)}." if short else text
+
+
+def _published_reference(data: str) -> float:
+    """The accuracy in percent of the paper's classifier of a data set: at least this on each MNIST."""
+    place = "fashion_mnist" if data == FASHION else "mnist variants"
+    number = read_published("studies.dueling").find("S4.1", "test_acc", dataset=place, model="recon classifier")
+    if number is None:
+        raise ValueError(f"the published numbers lack the classifier of {place}")
+    return float(number.value)
+
+
+def _percent(data: str) -> str:
+    return f"{_published_reference(data):g} %"

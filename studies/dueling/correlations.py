@@ -13,11 +13,11 @@ from scipy.special import ndtri
 from results.frame import Frame
 from results.table import Cell, Heading, Published, Table, summarise
 from results.verdict import NOT_COMPARABLE, judged, of_interval
-from studies.dueling.captions import DATA, DATA_SETS, GRID, THRESHOLDED, extent, given, reduced, status
-from studies.dueling.lines import LINEAR, METRICS, MLP, RECONSTRUCTION
+from studies.dueling.captions import comparable, extent, given, reduced, references, status
+from studies.dueling.lines import METRICS
+from studies.dueling.names import DATA, DATA_SETS, GRID, LINEAR, MLP, ORDER, RECONSTRUCTION
 from studies.published import read_published
 
-ORDER = (THRESHOLDED, *(data for data in DATA_SETS if data != THRESHOLDED))
 ALL = Heading(name="all", label="all")
 ACCURACIES = (RECONSTRUCTION, LINEAR, MLP)
 RATIOS = {  # column: numerator, denominator, heading
@@ -38,14 +38,14 @@ def table4(frames: Mapping[str, Frame]) -> Table:
         trials = present[0].trials[present[0].trials[DATA] == row.name]
         for column in columns:
             cell = _squared_correlation(trials, RECONSTRUCTION, column.name)
-            cells[row.name, column.name] = _judged(cell, _published(row.name, column.name), present[0].reduced)
+            cells[row.name, column.name] = _judged(cell, _published(row.name, column.name), present[0].incomparable)
     return Table(
         name="table4",
         title="How far the accuracy on latents predicts that of reconstructions",
         caption="r² of the semantic reconstruction accuracy and the accuracy of a linear classifier or an MLP on the "
-        "latents, over all trained models of a data set. Published values stand below, with a verdict: whether the "
-        f"value lies inside our {100 * (1 - _ALPHA):g} % interval (Fisher's z, as if the models were independent) "
-        "widened by half a unit of its last digit.",
+        f"latents, over all trained models of a data set. {references(present)} Published values stand below, with a "
+        f"verdict: whether the value lies inside our {100 * (1 - _ALPHA):g} % interval (Fisher's z, as if the models "
+        "were independent) widened by half a unit of its last digit.",
         stub="data set",
         columns=columns,
         rows=rows,
@@ -53,6 +53,7 @@ def table4(frames: Mapping[str, Frame]) -> Table:
         coverage=extent(present, ACCURACIES),
         notes=status(frames, GRID),
         reduced=reduced(present),
+        comparable=comparable(present),
     )
 
 
@@ -70,15 +71,16 @@ def table4_ratios(frames: Mapping[str, Frame]) -> Table:
             part = trials if row is ALL else trials[trials[DATA] == row.name]
             cell = _ratio(part, over, under)
             if row is ALL and printed is not None and _is_whole(present[0]):
-                cell = judged(replace(cell, published=printed.of_runs(None)), reduced=present[0].reduced)
+                cell = judged(replace(cell, published=printed.of_runs(None)), reduced=present[0].incomparable)
             cells[row.name, name] = cell
     return Table(
         name="table4_ratios",
         title="What reconstructions and a linear classifier keep of the accuracy of an MLP",
         caption="Ratio of a model's semantic reconstruction accuracy, and of its linear accuracy on the latents, to "
-        "its MLP accuracy: mean ± standard deviation over all trained models. The published value stands below, with "
-        "a verdict: whether it lies inside our 95 % t-interval of the mean (as if the models were independent) "
-        "widened by half a unit of its last digit; over how many models it is, the paper does not say.",
+        f"its MLP accuracy: mean ± standard deviation over all trained models. {references(present)} The published "
+        "value stands below, with a verdict: whether it lies inside our 95 % t-interval of the mean (as if the models "
+        "were independent) widened by half a unit of its last digit; over how many models it is, the paper does not "
+        "say.",
         stub="data sets",
         columns=tuple(Heading(name=name, label=label, unit="%") for name, (_, _, label) in RATIOS.items()),
         rows=rows,
@@ -86,6 +88,7 @@ def table4_ratios(frames: Mapping[str, Frame]) -> Table:
         coverage=extent(present, ACCURACIES),
         notes=status(frames, GRID),
         reduced=reduced(present),
+        comparable=comparable(present),
     )
 
 

@@ -16,24 +16,20 @@ from results.panels import Panels, panels
 from studies.drawing import drawable, present
 from studies.dueling.marks import (
     CLASSES,
-    DATA,
-    DECODER,
-    MLP,
-    RATE,
-    RECONSTRUCTION,
-    STUDY,
-    TITLES,
     best_low_rate,
     class_names,
     data_sets,
     decoders,
     describe_setting,
+    legend_on_top,
 )
+from studies.dueling.names import DATA, DATA_SETS, DECODER, GRID, MLP, RATE, RECONSTRUCTION
 from studies.dueling.sizes import LATENT
 
 ELLIPSES = 400  # of the points that are stored: more would hide each other
 _CIRCLE = np.linspace(0.0, 2.0 * np.pi, 25)
 _PANEL = 330
+_HEADED = "Headed by the model's rate and the accuracy of the reference classifier on its reconstructions."
 Floats = npt.NDArray[np.float64]
 
 
@@ -44,7 +40,7 @@ def figure6(frames: Mapping[str, Frame]) -> Figure:
 
 def figure8(frames: Mapping[str, Frame]) -> Figure:
     """Posteriors over two latents on every data set, one panel a decoder."""
-    return _ellipses(frames, "figure8", data_sets(frames[STUDY]), "Posteriors over two latents, on every data set")
+    return _ellipses(frames, "figure8", data_sets(frames[GRID]), "Posteriors over two latents, on every data set")
 
 
 def figure9(frames: Mapping[str, Frame]) -> Figure:
@@ -52,16 +48,17 @@ def figure9(frames: Mapping[str, Frame]) -> Figure:
     caption = (
         "t-SNE of the posterior means of test images, coloured by class, for the best low-rate model of each decoder "
         "(highest mean MLP accuracy among settings with a mean rate below 10 nats; its first seed). Axes of a t-SNE "
-        "have no units, and distances between groups no meaning."
+        f"have no units, and distances between groups no meaning. {_HEADED}"
     )
-    return _panels(frames, "figure9", data_sets(frames[STUDY]), "t-SNE of the posterior means", caption, "tsne", {})
+    return _panels(frames, "figure9", data_sets(frames[GRID]), "t-SNE of the posterior means", caption, "tsne", {})
 
 
 def _ellipses(frames: Mapping[str, Frame], name: str, sets: tuple[str, ...], title: str) -> Figure:
     caption = (
         f"Each ellipse is the posterior of one of {ELLIPSES} test images: its centre the mean, its axes those of the "
         "covariance (one standard deviation), its colour the class. For each decoder the best low-rate model with two "
-        "latents (highest mean MLP accuracy among such settings with a mean rate below 10 nats; its first seed)."
+        "latents (highest mean MLP accuracy among such settings with a mean rate below 10 nats; its first seed). "
+        f"{_HEADED}"
     )
     return _panels(frames, name, sets, title, caption, "latents", {LATENT: 2})
 
@@ -75,27 +72,34 @@ def _panels(
     codes: str,
     within: Mapping[str, object],
 ) -> Figure:
-    frame = frames[STUDY]
+    whole = frames[GRID].trials
+    asked = whole[DATA].isin(sets)
+    for path, value in within.items():
+        asked &= whole[path] == value
+    frame = frames[GRID].subset(asked, "")
     rows = drawable(frame, RATE, MLP)
     kinds = decoders(frame) or ("",)
     grid = panels(max(1, len(sets)), len(kinds), row_height=_PANEL, rows_apart=66, columns_apart=0.04)
     drawn: list[str] = []
     for at, data in enumerate(sets, start=1):
         for column, decoder in enumerate(kinds, start=1):
-            row = _first(best_low_rate(frame, MLP, {**within, DATA: data, DECODER: decoder}))
+            row = _first(best_low_rate(frame, MLP, {DATA: data, DECODER: decoder}))
             stored = None if row is None else frame.arrays(str(row["trial"]), codes)
             if row is None or stored is None:
                 grid.message(at, column, "no model below 10 nats yet" if row is None else "no codes are stored")
-                grid.heading(at, column, f"{TITLES[data]}, {decoder}", above=8)
+                grid.heading(at, column, decoder, above=8)
                 continue
             drawn.append(str(row["trial"]))
             accuracy = f", accuracy {row[RECONSTRUCTION]:.2f}" if pd.notna(row.get(RECONSTRUCTION)) else ""
-            grid.heading(at, column, f"{TITLES[data]}, {decoder}: {row[RATE]:.1f} nats{accuracy}", above=8)
-            _draw(grid, at, column, codes, stored.astype(np.float64), data, describe_setting(row))
-    grid.plot.update_xaxes(showticklabels=codes == "latents").update_yaxes(showticklabels=codes == "latents")
-    grid.plot.update_layout(legend={"orientation": "h", "x": 0, "y": -0.06, "yanchor": "top"}, margin_b=84)
-    chosen = rows[rows[DATA].isin(sets)]
-    figure = present(frame, chosen, name=name, title=title, caption=caption, plot=grid.plot)
+            grid.heading(at, column, f"{decoder}: {row[RATE]:.1f} nats{accuracy}", above=8)
+            legend = _legend(sets) if len(drawn) == 1 else None
+            _draw(grid, at, column, codes, stored.astype(np.float64), class_names(data), describe_setting(row), legend)
+        grid.plot.update_yaxes(title_text=f"<b>{DATA_SETS[data]}</b>", row=at, col=1)
+    if codes == "tsne":
+        grid.plot.update_xaxes(showticklabels=False, ticks="").update_yaxes(showticklabels=False, ticks="")
+    legend_on_top(grid.plot)
+    grid.plot.update_layout(legend_itemsizing="constant")
+    figure = present(frame, rows, name=name, title=title, caption=caption, plot=grid.plot)
     note = f"drawn: {len(drawn)} of the {len(sets) * len(kinds)} best models"
     return replace(figure, trials=tuple(drawn), notes=(*figure.notes, note))
 
@@ -104,13 +108,30 @@ def _first(rows: pd.DataFrame) -> pd.Series | None:
     return None if rows.empty else rows.sort_values("seed").iloc[0]
 
 
-def _draw(grid: Panels, at: int, column: int, codes: str, points: Floats, data: str, setting: str) -> None:
-    """One trace a class: outlines of ellipses, or points."""
+def _legend(sets: tuple[str, ...]) -> tuple[str, ...]:
+    """What the colours mean in all of these data sets: classes by number, and by what else they are in some."""
+    named = dict.fromkeys(class_names(data) for data in sets)
+    return tuple(" / ".join(names) for names in zip(*named, strict=True))
+
+
+def _draw(
+    grid: Panels,
+    at: int,
+    column: int,
+    codes: str,
+    points: Floats,
+    names: tuple[str, ...],
+    setting: str,
+    entries: tuple[str, ...] | None,
+) -> None:
+    """One trace a class: outlines of ellipses, or points, on axes of one scale. entries: of the legend, where it is."""
     labels = points[:, -1].astype(int)
-    names = class_names(data)
+    panel = grid.plot.get_subplot(at, column)
+    panel.yaxis.update(scaleanchor=panel.xaxis.plotly_name.replace("axis", ""))
     for label in range(len(names)):
         here = points[labels == label]
-        legend = {"name": names[label], "legendgroup": str(label), "showlegend": at == 1 and column == 1}
+        name = names[label] if entries is None else entries[label]
+        legend = {"name": name, "legendgroup": str(label), "showlegend": entries is not None}
         hover = {"hovertemplate": f"{names[label]}<br>{setting}<extra></extra>"}
         if codes == "latents":
             x, y = outlines(points[:ELLIPSES][labels[:ELLIPSES] == label])

@@ -15,13 +15,9 @@ from results.selection import Selection, SelectionRule
 from results.significance import Correction, compare
 from results.table import Cell, Heading, Published, summarise
 from results.verdict import judged
+from studies.dueling.names import LABEL_DISTORTION, LINEAR, LOW_RATE, LOW_RATE_BEST, MLP, RECONSTRUCTION, SUPERVISED
 
-MLP, LINEAR = "accuracy_mlp@z1", "accuracy_linear@z1"
-LABEL_DISTORTION, RECONSTRUCTION = "label_distortion_mlp@z1", "reconstruction_accuracy"
-LOW_RATE = 10.0  # nats: "rate < 10" (Table 1)
-RUNS = 3  # behind each published mean (Tables 1, 8)
-BEST = SelectionRule(maximise=MLP)
-LOW_RATE_BEST = replace(BEST, where=(("rate", "<", LOW_RATE),))
+RUNS = 3  # behind each published mean: "of three random initializations" (Tables 1, 8), and taken so for Tables 2, 3
 NONE_LOW = f"no setting < {LOW_RATE:g} nats"
 
 # How the file of published numbers calls what we measure.
@@ -33,7 +29,7 @@ METRICS = {
     LABEL_DISTORTION: "label_distortion_mlp",
     LINEAR: "latent_acc_linear",
     RECONSTRUCTION: "recon_acc",
-    "supervised_accuracy": "supervised_acc_on_target",
+    SUPERVISED: "supervised_acc_on_target",
 }
 DECIMALS = {"negative_elbo": 1, "distortion": 1}  # as the paper prints them; 2 of everything else
 
@@ -47,7 +43,7 @@ COLUMNS = {
         Heading(name=LABEL_DISTORTION, label="label distortion, MLP", unit="nats", goal="minimise"),
         Heading(name=LINEAR, label="latent accuracy, linear", unit="fraction", goal="maximise"),
         Heading(name=RECONSTRUCTION, label="reconstruction accuracy", unit="fraction", goal="maximise"),
-        Heading(name="supervised_accuracy", label="supervised accuracy on target", unit="fraction", goal="maximise"),
+        Heading(name=SUPERVISED, label="supervised accuracy on target", unit="fraction", goal="maximise"),
     )
 }
 
@@ -57,7 +53,8 @@ class Line:
     """A row and the trials of the setting that it shows.
 
     trials: planned trials of the setting, none where no setting was chosen; then `nothing` says why as a verdict, where
-    there are results. planned: trials that a setting has. note: on the choice. reduced: how the study was cut down.
+    there are results. planned: trials that a setting has. note: on the choice. reduced: how the study was cut down
+    where that makes it incomparable. settings: among how many it was chosen.
     published: the paper's numbers, by column.
     """
 
@@ -65,6 +62,7 @@ class Line:
     trials: pd.DataFrame
     planned: int
     nothing: str = ""
+    settings: int = 0
     note: str = ""
     reduced: str = ""
     published: Mapping[str, Published] = field(default_factory=dict)
@@ -94,9 +92,10 @@ def choose(
         heading=heading,
         trials=trials,
         planned=int(sizes.max()) if len(sizes) else 0,
+        settings=len(sizes),
         nothing=NONE_LOW if selection.id is None and measured else "",
         note=_note(selection, str(trials[label].iloc[0]) if label and len(trials) else ""),
-        reduced=frame.reduced,
+        reduced=frame.incomparable,
         published=published,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from results.frame import Frame
@@ -10,41 +9,34 @@ from results.significance import Correction, describe_test
 from results.table import Cell, Heading, Published, Table
 from studies.dueling.captions import (
     BESIDE,
-    DATA,
-    DATA_SETS,
-    ENLARGED,
-    FASHION,
-    GRID,
     PRINTED_TWICE,
     SPREAD,
-    THRESHOLDED,
     at,
+    comparable,
     extent,
     given,
     published,
     reduced,
+    references,
     selection,
     status,
 )
-from studies.dueling.lines import (
-    COLUMNS,
+from studies.dueling.lines import COLUMNS, Line, axis_cell, choose, marked, measured_cell, noted
+from studies.dueling.names import (
+    DATA_SETS,
+    ENLARGED,
+    FASHION,
+    GRID,
     LABEL_DISTORTION,
     LINEAR,
     MLP,
+    ORDER,
     RECONSTRUCTION,
-    Line,
-    axis_cell,
-    choose,
-    marked,
-    measured_cell,
-    noted,
 )
 from studies.dueling.sizes import BATCH, BETA, CNN, DUELING, LATENT, PIXELCNN, WEIGHT
 from studies.published import read_published
 
 PLAIN, PLUS = (PIXELCNN, CNN, DUELING), (f"{PIXELCNN}+", f"{DUELING}+")
-REFERENCE = "reference_accuracy"
-PUBLISHED_REFERENCES = "> 98 % on each MNIST, 94 % on Fashion-MNIST"  # Sec. 4.1
 COMPARISONS = 2  # "Bonferroni corrected n=2" (Table 1)
 HYPERPARAMETERS = (  # axis, heading, decimals, the paper's word
     (BETA, "β", 1, "beta"),
@@ -85,7 +77,7 @@ def table1(
         title="The best low-rate model of each decoder",
         caption=f"On the test images: {SPREAD}. Accuracies (fraction) of an MLP and a linear classifier on sampled "
         "latents, and of a classifier of images on one sampled reconstruction of each of 300 images. "
-        f"{_references(present)} {describe_test(correction, paired=paired, alpha=alpha)} The accuracies and the label "
+        f"{references(present)} {describe_test(correction, paired=paired, alpha=alpha)} The accuracies and the label "
         f"distortion are tested within each data set, those of the enlarged networks (+) by themselves, with "
         f"n = {COMPARISONS}. {BESIDE}",
         selection=selection(present),
@@ -96,20 +88,20 @@ def table1(
         coverage=extent(present, names),
         notes=(*status(frames, GRID, ENLARGED), *PRINTED_TWICE, ROUNDED, FASHION_CNN),
         reduced=reduced(present),
+        comparable=comparable(present),
     )
 
 
 def table8(frames: Mapping[str, Frame]) -> Table:
     """The settings of the models of Table 1 beside the paper's; nothing is tested."""
     names = ("negative_elbo", "distortion", "rate", RECONSTRUCTION)
-    order = (THRESHOLDED, *(data for data in DATA_SETS if data != THRESHOLDED))
     present = given(frames, GRID, ENLARGED)
-    lines = [line for group in _low_rate_lines(frames, "T8", order, names).values() for line in group]
+    lines = [line for group in _low_rate_lines(frames, "T8", ORDER, names).values() for line in group]
     return Table(
         name="table8",
         title="Settings of the best low-rate models",
         caption=f"On the test images: {SPREAD}; the hyper-parameters of the setting, λ = 0 without an auxiliary "
-        f"decoder. {BESIDE} Hyper-parameters have no verdict. Nothing was tested between rows.",
+        f"decoder. {references(present)} {BESIDE} Hyper-parameters have no verdict. Nothing was tested between rows.",
         selection=selection(present),
         stub="data set, decoder",
         columns=(
@@ -121,6 +113,7 @@ def table8(frames: Mapping[str, Frame]) -> Table:
         coverage=extent(present, names),
         notes=(*status(frames, GRID, ENLARGED), ROUNDED, FASHION_CNN, WIDE_SPREAD),
         reduced=reduced(present),
+        comparable=comparable(present),
     )
 
 
@@ -150,21 +143,6 @@ def _cells(
     return cells | {
         (line.heading.name, axis): axis_cell(line, axis, digits) for line in lines for axis, _, digits, _ in axes
     }
-
-
-def _references(frames: Sequence[Frame]) -> str:
-    """The sentence of the caption on the classifiers that judge reconstructions, ours and the paper's."""
-    accuracies = {
-        data: frame.trials.loc[frame.trials[DATA] == data, REFERENCE].mean()
-        for frame in reversed(frames)
-        if REFERENCE in frame.trials
-        for data in DATA_SETS
-    }
-    known = {data: accuracy for data, accuracy in accuracies.items() if not math.isnan(accuracy)}
-    told = (
-        ", ".join(f"{DATA_SETS[data]} {known[data]:.3f}" for data in DATA_SETS if data in known) or "not measured yet"
-    )
-    return f"Accuracy of that classifier on the test images themselves: {told} (published: {PUBLISHED_REFERENCES})."
 
 
 def _hyperparameters(table: str, data: str, decoder: str) -> dict[str, Published]:

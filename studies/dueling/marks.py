@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from results.frame import Frame
-from results.selection import SelectionRule
 from results.style import BLUE, GREEN, VERMILLION
 from studies.drawing import drawable
+from studies.dueling.names import DATA, DECODER, LOW_RATE_BEST, ORDER, RATE
 from studies.dueling.sizes import BATCH, BETA, CNN, DUELING, LATENT, PIXELCNN, WEIGHT
 
-STUDY = "dueling/grid"
-DATA, DECODER = "data", "model.decoder"
-RATE, DISTORTION = "rate", "distortion"
-MLP, LINEAR, RECONSTRUCTION = "accuracy_mlp@z1", "accuracy_linear@z1", "reconstruction_accuracy"
-LOW_RATE = 10.0  # nats: models below it are the paper's low-rate models
 SYMBOLS = {PIXELCNN: "circle", CNN: "square", DUELING: "triangle-up"}
 COLOURS = {PIXELCNN: BLUE, CNN: VERMILLION, DUELING: GREEN}
-TITLES = {
-    "thresholded-mnist": "Thresholded MNIST",
-    "stochastic-mnist": "Stochastic MNIST",
-    "mnist": "MNIST",
-    "fashion-mnist": "Fashion-MNIST",
-}
 # Ten colours that differ in lightness as well as in hue, for the ten classes (Paul Tol's muted scheme, and black).
 CLASSES = (
     "#332288",
@@ -58,7 +49,7 @@ CLASS_NAMES = {
 def data_sets(frame: Frame) -> tuple[str, ...]:
     """The data sets of a frame, in the order of the paper's figures."""
     present = set(frame.trials[DATA])
-    return tuple(name for name in TITLES if name in present)
+    return tuple(name for name in ORDER if name in present)
 
 
 def decoders(frame: Frame) -> tuple[str, ...]:
@@ -78,7 +69,7 @@ def best_low_rate(frame: Frame, target: str, within: Mapping[str, object]) -> pd
     """
     if target not in frame.trials or RATE not in frame.trials:
         return frame.trials[:0]
-    selection = SelectionRule(maximise=target, where=((RATE, "<", LOW_RATE),)).select(frame, within)
+    selection = replace(LOW_RATE_BEST, maximise=target).select(frame, within)
     rows = drawable(frame, RATE, target)
     return rows[rows["setting"] == selection.id]
 
@@ -97,6 +88,15 @@ def marker(decoder: str, *, filled: bool = True, size: int = 8) -> dict[str, Any
     symbol = SYMBOLS[decoder] + ("" if filled else "-open")
     line = {"color": "white", "width": 0.6} if filled else {"color": colour, "width": 1.4}
     return {"symbol": symbol, "size": size, "color": colour, "opacity": 0.85, "line": line}
+
+
+def legend_on_top(plot: go.Figure) -> None:
+    """The legend in a line of its own above all panels, however high the figure is."""
+    plot.update_layout(
+        margin_t=float(plot.layout.margin.t) + 26,
+        height=plot.layout.height + 26,
+        legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "xanchor": "left"},
+    )
 
 
 WHO = "%{customdata[0]}<br>seed %{customdata[1]}, trial %{customdata[2]}<extra></extra>"

@@ -13,27 +13,18 @@ from results.figures import Figure
 from results.frame import Frame
 from results.style import house, notice
 from studies.drawing import drawable, present
-from studies.dueling.marks import (
-    DATA,
-    DECODER,
-    RATE,
-    RECONSTRUCTION,
-    STUDY,
-    TITLES,
-    best_low_rate,
-    data_sets,
-    decoders,
-)
+from studies.dueling.marks import best_low_rate, data_sets, decoders
+from studies.dueling.names import DATA, DATA_SETS, DECODER, GRID, RATE, RECONSTRUCTION
 
-_SCALE = 56  # CSS pixels to a picture, whatever its resolution
+_SCALE = 74  # CSS pixels to a picture, whatever its resolution
 _APART = 0.12  # of a picture's side, between data sets
-_MARGIN = {"l": 330, "r": 24, "t": 16, "b": 16}
+_MARGIN = {"l": 340, "r": 24, "t": 16, "b": 16}
 Pixels = npt.NDArray[np.float64]
 
 
 def figure2(frames: Mapping[str, Frame]) -> Figure:
     """One test image a class, and one sampled reconstruction of it by the best low-rate model of each decoder."""
-    frame = frames[STUDY]
+    frame = frames[GRID]
     rows = drawable(frame, RATE, RECONSTRUCTION)
     plot = house(go.Figure(), height=200, margin=_MARGIN)
     line, drawn, absent = 0.0, [], []
@@ -45,7 +36,7 @@ def figure2(frames: Mapping[str, Frame]) -> Figure:
             row = None if best.empty else best.sort_values(RECONSTRUCTION).iloc[-1]
             stack = None if row is None else frame.arrays(str(row["trial"]), "sampled_reconstructions")
             if row is None or stack is None:
-                absent.append(f"{TITLES[data]}, {decoder}: no model with a rate below 10 nats is stored")
+                absent.append(f"{DATA_SETS[data]}, {decoder}: no model with a rate below 10 nats is stored")
                 continue
             if originals is None:
                 given = frame.arrays(str(row["trial"]), "originals")
@@ -56,11 +47,11 @@ def figure2(frames: Mapping[str, Frame]) -> Figure:
             label = f"{decoder}: R = {row[RATE]:.1f} nats, accuracy {row[RECONSTRUCTION]:.2f}"
             line = _strip(plot, _scaled(stack), line, label)
         if line > first:
-            _label(plot, f"<b>{TITLES[data]}</b>", (first + line) / 2, -_MARGIN["l"] + 4, "left")
+            _label(plot, f"<b>{DATA_SETS[data]}</b>", (first + line) / 2, -_MARGIN["l"] + 4, "left")
             line += _APART
     if drawn:
-        plot.update_xaxes(visible=False, range=[0, 10])
-        plot.update_yaxes(visible=False, range=[line, 0])
+        plot.update_xaxes(visible=False, range=[0, 10], constrain="domain", constraintoward="left")
+        plot.update_yaxes(visible=False, range=[line, 0], scaleanchor="x", constrain="domain", constraintoward="top")
         plot.update_layout(height=round(line * _SCALE) + _MARGIN["t"] + _MARGIN["b"])
     else:
         notice(plot, "no pictures are stored yet")

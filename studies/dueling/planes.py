@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,23 +14,18 @@ from results.frame import Frame
 from results.panels import Panels, panels
 from results.style import GUIDE_LINE, INK, MUTED, SEQUENTIAL, tick_step
 from studies.drawing import drawable, present
-from studies.dueling.marks import (
+from studies.dueling.marks import SYMBOLS, WHO, data_sets, decoders, legend_on_top, marker, who
+from studies.dueling.names import (
     DATA,
+    DATA_SETS,
     DECODER,
     DISTORTION,
+    GRID,
     LINEAR,
     LOW_RATE,
     MLP,
     RATE,
     RECONSTRUCTION,
-    STUDY,
-    SYMBOLS,
-    TITLES,
-    WHO,
-    data_sets,
-    decoders,
-    marker,
-    who,
 )
 from studies.dueling.sizes import BETA, CNN
 
@@ -40,13 +36,13 @@ _PANEL = 300
 
 def figure3(frames: Mapping[str, Frame]) -> Figure:
     """Semantic accuracy of the MLP against the rate of all models, and against the distortion of the low-rate ones."""
-    frame = frames[STUDY]
+    frame = frames[GRID]
     rows = drawable(frame, RATE, DISTORTION, MLP)
     sets = data_sets(frame) or ("",)
     grid = panels(len(sets), 2, row_height=_PANEL, rows_apart=76, columns_apart=0.09)
     for at, data in enumerate(sets, start=1):
         here = rows[rows[DATA] == data]
-        grid.heading(at, 1, f"{TITLES.get(data, data)}: all models", above=8)
+        grid.heading(at, 1, f"{DATA_SETS.get(data, data)}: all models", above=8)
         grid.heading(at, 2, "models with a rate below 10 nats", above=8)
         low = here[here[RATE] < LOW_RATE]
         for column, chosen, x in ((1, here, RATE), (2, low, DISTORTION)):
@@ -58,7 +54,7 @@ def figure3(frames: Mapping[str, Frame]) -> Figure:
         grid.plot.update_xaxes(title_text="distortion (nats)", row=at, col=2)
         grid.plot.update_yaxes(title_text="MLP accuracy on latents", row=at, col=1, **_ACCURACY)
         grid.plot.update_yaxes(row=at, col=2, **_ACCURACY)
-    _legend_on_top(grid.plot)
+    legend_on_top(grid.plot)
     caption = (
         "Each mark is one trained model, its shape and colour the decoder; filled β = 1, open β = 0.1. Left: accuracy "
         "of an MLP on sampled latents against the rate, with the 10 nats below which a model counts as low-rate. "
@@ -70,14 +66,14 @@ def figure3(frames: Mapping[str, Frame]) -> Figure:
 
 def figure5(frames: Mapping[str, Frame]) -> Figure:
     """Accuracy of classifiers on latents against that of a classifier on reconstructions."""
-    frame = frames[STUDY]
+    frame = frames[GRID]
     rows = drawable(frame, RECONSTRUCTION, MLP, LINEAR)
     sets = data_sets(frame) or ("",)
     grid = panels(*_arranged(len(sets)), row_height=_PANEL + 60, rows_apart=76, columns_apart=0.09)
     for index, data in enumerate(sets):
         at, column = divmod(index, grid.columns)
         here = rows[rows[DATA] == data]
-        grid.heading(at + 1, column + 1, TITLES.get(data, data), above=8)
+        grid.heading(at + 1, column + 1, DATA_SETS.get(data, data), above=8)
         unity = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=_CUT, name="equal accuracy", legendrank=9)
         grid.plot.add_trace(unity.update(showlegend=index == 0, hoverinfo="skip"), row=at + 1, col=column + 1)
         for decoder in decoders(frame):
@@ -94,7 +90,7 @@ def figure5(frames: Mapping[str, Frame]) -> Figure:
         grid.plot.update_xaxes(title_text=title, row=at + 1, col=column + 1, **_ACCURACY)
         title = "accuracy on latents" if column == 0 else ""
         grid.plot.update_yaxes(title_text=title, row=at + 1, col=column + 1, **_ACCURACY)
-    _legend_on_top(grid.plot)
+    legend_on_top(grid.plot)
     caption = (
         "Each model twice: an MLP (filled) and a linear classifier (open) on sampled latents against the reference "
         "classifier on 300 sampled reconstructions. On the dashed line both read as much."
@@ -105,20 +101,22 @@ def figure5(frames: Mapping[str, Frame]) -> Figure:
 
 def figure7(frames: Mapping[str, Frame]) -> Figure:
     """The rate–distortion plane of each data set, coloured by the accuracy of reconstructions."""
-    frame = frames[STUDY]
+    frame = frames[GRID]
     rows = drawable(frame, RATE, DISTORTION, RECONSTRUCTION)
     sets = data_sets(frame) or ("",)
     grid = panels(*_arranged(len(sets)), row_height=_PANEL + 60, rows_apart=76, columns_apart=0.09)
     scale = {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1, "colorbar": _bar()}
     grid.plot.update_layout(coloraxis=scale)
-    left_out = []
+    left_out: list[str] = []
+    drawn: list[str] = []
     for index, data in enumerate(sets):
         at, column = divmod(index, grid.columns)
         here = rows[rows[DATA] == data]
         if data in ("mnist", "fashion-mnist"):  # their distortions would hide all the others'
-            left_out += [TITLES[data]] if (here[DECODER] == CNN).any() else []
+            left_out += [DATA_SETS[data]] if (here[DECODER] == CNN).any() else []
             here = here[here[DECODER] != CNN]
-        grid.heading(at + 1, column + 1, TITLES.get(data, data), above=8)
+        drawn += list(here["trial"])
+        grid.heading(at + 1, column + 1, DATA_SETS.get(data, data), above=8)
         if here.empty:
             grid.message(at + 1, column + 1, "no model yet")
         else:
@@ -134,14 +132,15 @@ def figure7(frames: Mapping[str, Frame]) -> Figure:
         grid.plot.update_xaxes(title_text="rate (nats)", row=at + 1, col=column + 1)
         title = "distortion (nats)" if column == 0 else ""
         grid.plot.update_yaxes(title_text=title, row=at + 1, col=column + 1)
-    _legend_on_top(grid.plot)
+    legend_on_top(grid.plot)
     omitted = f" The CNNs of {' and '.join(left_out)} lie far above and are not drawn." if left_out else ""
     caption = (
         "Each mark is one trained model, its shape the decoder, its colour the accuracy of the reference classifier on "
         "its reconstructions. Vertical dashes: 10 nats. Diagonals: equal −ELBO = rate + distortion." + omitted
     )
     title = "The rate–distortion plane"
-    return present(frame, rows, name="figure7", title=title, caption=caption, plot=grid.plot)
+    figure = present(frame, rows, name="figure7", title=title, caption=caption, plot=grid.plot)
+    return replace(figure, trials=tuple(drawn), coverage=(len(drawn), len(frame.trials)))
 
 
 def _arranged(count: int) -> tuple[int, int]:
@@ -162,8 +161,18 @@ def _by_decoder(
                 trace.update(hovertemplate=f"%{{x:.2f}} nats, accuracy %{{y:.3f}}<br>{WHO}"), row=at, col=column
             )
         if legend:
-            key = go.Scatter(x=[None], y=[None], mode="markers", marker=marker(decoder), name=decoder)
-            grid.plot.add_trace(key.update(legendgroup=decoder), row=at, col=column)
+            _key(grid, decoder, marker(decoder), legendgroup=decoder)
+    for beta in sorted(rows[BETA].unique(), reverse=True) if legend else ():
+        symbol = "circle" if beta == 1 else "circle-open"
+        _key(
+            grid, f"β = {beta:g}", {"symbol": symbol, "size": 8, "color": MUTED, "line": {"color": MUTED, "width": 1.4}}
+        )
+
+
+def _key(grid: Panels, name: str, mark: Mapping[str, object], **more: object) -> None:
+    """An entry of the legend that draws nothing."""
+    key = go.Scatter(x=[None], y=[None], mode="markers", marker=mark, name=name, hoverinfo="skip")
+    grid.plot.add_trace(key.update(**more), row=1, col=1)
 
 
 def _equal_elbo(grid: Panels, at: int, column: int, rows: pd.DataFrame, *, legend: bool) -> None:
@@ -180,12 +189,3 @@ def _equal_elbo(grid: Panels, at: int, column: int, rows: pd.DataFrame, *, legen
 
 def _bar() -> dict[str, object]:
     return {"title": {"text": "accuracy on<br>reconstructions", "font": {"size": 12, "color": MUTED}}, "thickness": 12}
-
-
-def _legend_on_top(plot: go.Figure) -> None:
-    top = float(plot.layout.margin.t) + 26
-    plot.update_layout(
-        margin_t=top,
-        height=plot.layout.height + 26,
-        legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "xanchor": "left"},
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,9 @@ from results.frame import Frame
 from results.panels import panels
 from results.style import CATEGORIES
 from studies.drawing import drawable, present
+from studies.dueling.marks import legend_on_top
+from studies.dueling.names import REMOVAL
 
-STUDY = "dueling/removal"
 REMOVED_AT = "objective.removed_at"
 DISTORTION, RATE = "distortion", "rate_z1"  # of the training curves
 Floats = npt.NDArray[np.float64]
@@ -23,33 +25,35 @@ Floats = npt.NDArray[np.float64]
 
 def figure4(frames: Mapping[str, Frame]) -> Figure:
     """Distortion, −ELBO and rate in training, for each step at which λ was set to 0."""
-    frame = frames[STUDY]
+    frame = frames[REMOVAL]
     rows = drawable(frame)
     grid = panels(1, 2, row_height=380, rows_apart=76, columns_apart=0.09)
-    absent = 0
+    absent = []
     for index, removed in enumerate(sorted(rows[REMOVED_AT].unique())):
         curves = _mean_curves(frame, rows[rows[REMOVED_AT] == removed])
-        absent += not curves
+        label = f"removed at step {removed:,}" if removed else "never there"
         if not curves:
+            absent.append(f"{label}: no training curves are stored")
             continue
         steps, distortion, rate = curves
         colour = CATEGORIES[index % len(CATEGORIES)]
-        label = f"removed at step {removed:,}" if removed else "never there"
         shown = {"name": label, "legendgroup": label}
         _line(grid.plot, steps, distortion, 1, color=colour, **shown)
         _line(grid.plot, steps, distortion + rate, 1, color=colour, dash="4px,3px", showlegend=False, **shown)
         _line(grid.plot, steps, rate, 2, color=colour, showlegend=False, **shown)
-        for column, curve in ((1, distortion), (2, rate)):
-            at = int(np.searchsorted(steps, max(removed, steps[0])).clip(max=len(steps) - 1))
+        for column, curve in ((1, distortion), (2, rate)) if removed else ():
+            at = int(np.searchsorted(steps, removed).clip(max=len(steps) - 1))
             mark = {"symbol": "triangle-up", "size": 13, "color": colour, "line": {"color": "white", "width": 1}}
             point = go.Scatter(x=[steps[at]], y=[curve[at]], mode="markers", marker=mark, hoverinfo="skip")
             grid.plot.add_trace(point.update(showlegend=False, legendgroup=label), row=1, col=column)
     for column, heading in ((1, "distortion (solid) and −ELBO (dashed)"), (2, "rate")):
         grid.heading(1, column, heading, above=8)
-        grid.plot.update_xaxes(title_text="training step", row=1, col=column)
+        grid.plot.update_xaxes(title_text="training step", rangemode="tozero", row=1, col=column)
+        if not grid.plot.data:
+            grid.message(1, column, "no training curves are stored")
         grid.plot.update_yaxes(title_text="nats", row=1, col=column)
     _focus(grid.plot)
-    grid.plot.update_layout(legend={"orientation": "h", "x": 0, "y": -0.16, "yanchor": "top"}, margin_b=96)
+    legend_on_top(grid.plot)
     caption = (
         "Training curves of a Dueling Decoder, means over seeds, whose auxiliary decoder is removed (λ = 0 from then "
         "on) at the steps marked ▲: means over intervals of training batches. Where −ELBO ends alike at different "
@@ -57,7 +61,7 @@ def figure4(frames: Mapping[str, Frame]) -> Figure:
     )
     title = "Removing the auxiliary decoder while training"
     figure = present(frame, rows, name="figure4", title=title, caption=caption, plot=grid.plot)
-    return figure
+    return replace(figure, notes=(*figure.notes, *absent))
 
 
 def _mean_curves(frame: Frame, rows: pd.DataFrame) -> tuple[Floats, Floats, Floats] | None:

@@ -18,9 +18,19 @@ from scipy import stats
 from results.frame import Frame
 from results.quantity import Quantity
 from results.table import Table
-from studies.dueling.captions import AUXILIARIES, DATA_SETS, ENLARGED, GRID, OBJECTIVES
-from studies.dueling.lines import LABEL_DISTORTION, LINEAR, METRICS, MLP, RECONSTRUCTION
+from studies.dueling.lines import METRICS
 from studies.dueling.low_rate import PLAIN, PLUS
+from studies.dueling.names import (
+    AUXILIARIES,
+    DATA_SETS,
+    ENLARGED,
+    GRID,
+    LABEL_DISTORTION,
+    LINEAR,
+    MLP,
+    OBJECTIVES,
+    RECONSTRUCTION,
+)
 from studies.dueling.sizes import BATCH, BETA, LATENT, WEIGHT
 from studies.dueling.tables import table1, table2, table3, table4, table4_ratios, table8
 from studies.published import read_published
