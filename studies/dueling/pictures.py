@@ -13,12 +13,13 @@ from results.figures import Figure
 from results.frame import Frame
 from results.style import house, notice
 from studies.drawing import drawable, present
+from studies.dueling.captions import references
 from studies.dueling.marks import best_low_rate, data_sets, decoders
 from studies.dueling.names import DATA, DATA_SETS, DECODER, GRID, RATE, RECONSTRUCTION
 
-_SCALE = 74  # CSS pixels to a picture, whatever its resolution
+_SCALE = 69  # CSS pixels to a picture, whatever its resolution
 _APART = 0.12  # of a picture's side, between data sets
-_MARGIN = {"l": 340, "r": 24, "t": 16, "b": 16}
+_MARGIN = {"l": 400, "r": 24, "t": 16, "b": 16}
 Pixels = npt.NDArray[np.float64]
 
 
@@ -36,7 +37,7 @@ def figure2(frames: Mapping[str, Frame]) -> Figure:
             row = None if best.empty else best.sort_values(RECONSTRUCTION).iloc[-1]
             stack = None if row is None else frame.arrays(str(row["trial"]), "sampled_reconstructions")
             if row is None or stack is None:
-                absent.append(f"{DATA_SETS[data]}, {decoder}: no model with a rate below 10 nats is stored")
+                absent.append(f"{decoder} of {DATA_SETS[data]}")
                 continue
             if originals is None:
                 given = frame.arrays(str(row["trial"]), "originals")
@@ -57,11 +58,13 @@ def figure2(frames: Mapping[str, Frame]) -> Figure:
         notice(plot, "no pictures are stored yet")
     caption = (
         "The first test image of each class, and one reconstruction x' ~ p(x|z), z ~ q(z|x), by the model with the "
-        "highest accuracy on reconstructions of each decoder's best setting with a mean rate below 10 nats."
+        "highest accuracy on reconstructions of each decoder's best setting with a mean rate below 10 nats. "
+        f"{references([frame])}"
     )
     title = "Reconstructions by the best low-rate models"
     figure = present(frame, rows, name="figure2", title=title, caption=caption, plot=plot)
-    return replace(figure, trials=tuple(drawn), notes=(*figure.notes, *absent))
+    note = f"no pictures of a model with a rate below 10 nats: {', '.join(absent)}"
+    return replace(figure, trials=tuple(drawn), notes=(*figure.notes, *([note] if absent else [])))
 
 
 def _scaled(stack: npt.NDArray[np.uint8]) -> Pixels:

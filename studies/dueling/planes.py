@@ -14,6 +14,7 @@ from results.frame import Frame
 from results.panels import Panels, panels
 from results.style import GUIDE_LINE, INK, MUTED, SEQUENTIAL, tick_step
 from studies.drawing import drawable, present
+from studies.dueling.captions import references
 from studies.dueling.marks import SYMBOLS, WHO, data_sets, decoders, legend_on_top, marker, who
 from studies.dueling.names import (
     DATA,
@@ -93,7 +94,8 @@ def figure5(frames: Mapping[str, Frame]) -> Figure:
     legend_on_top(grid.plot)
     caption = (
         "Each model twice: an MLP (filled) and a linear classifier (open) on sampled latents against the reference "
-        "classifier on 300 sampled reconstructions. On the dashed line both read as much."
+        "classifier on 300 sampled reconstructions. On the dashed line both read as much. "
+        f"{references([frame])}"
     )
     title = "Accuracy of reconstructions and of representations"
     return present(frame, rows, name="figure5", title=title, caption=caption, plot=grid.plot)
@@ -136,7 +138,8 @@ def figure7(frames: Mapping[str, Frame]) -> Figure:
     omitted = f" The CNNs of {' and '.join(left_out)} lie far above and are not drawn." if left_out else ""
     caption = (
         "Each mark is one trained model, its shape the decoder, its colour the accuracy of the reference classifier on "
-        "its reconstructions. Vertical dashes: 10 nats. Diagonals: equal −ELBO = rate + distortion." + omitted
+        "its reconstructions. Vertical dashes: 10 nats. Diagonals: equal −ELBO = rate + distortion. "
+        f"{references([frame])}{omitted}"
     )
     title = "The rate–distortion plane"
     figure = present(frame, rows, name="figure7", title=title, caption=caption, plot=grid.plot)

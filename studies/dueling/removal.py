@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import plotly.graph_objects as go
 
 from results.figures import Figure
@@ -26,16 +25,20 @@ Floats = npt.NDArray[np.float64]
 def figure4(frames: Mapping[str, Frame]) -> Figure:
     """Distortion, −ELBO and rate in training, for each step at which λ was set to 0."""
     frame = frames[REMOVAL]
-    rows = drawable(frame)
+    trained = drawable(frame)
+    stored = {trial: frame.curves(trial) for trial in trained["trial"]}
+    stored = {trial: curves for trial, curves in stored.items() if {DISTORTION, RATE} <= curves.keys()}
+    rows = trained[trained["trial"].isin(list(stored))]
     grid = panels(1, 2, row_height=380, rows_apart=76, columns_apart=0.09)
     absent = []
-    for index, removed in enumerate(sorted(rows[REMOVED_AT].unique())):
-        curves = _mean_curves(frame, rows[rows[REMOVED_AT] == removed])
+    for index, removed in enumerate(sorted(trained[REMOVED_AT].unique())):
+        found = [stored[trial] for trial in rows.loc[rows[REMOVED_AT] == removed, "trial"]]
         label = f"removed at step {removed:,}" if removed else "never there"
-        if not curves:
+        if not found:
             absent.append(f"{label}: no training curves are stored")
             continue
-        steps, distortion, rate = curves
+        steps = found[0][DISTORTION][0]
+        distortion, rate = (np.mean([curves[name][1] for curves in found], axis=0) for name in (DISTORTION, RATE))
         colour = CATEGORIES[index % len(CATEGORIES)]
         shown = {"name": label, "legendgroup": label}
         _line(grid.plot, steps, distortion, 1, color=colour, **shown)
@@ -49,8 +52,6 @@ def figure4(frames: Mapping[str, Frame]) -> Figure:
     for column, heading in ((1, "distortion (solid) and −ELBO (dashed)"), (2, "rate")):
         grid.heading(1, column, heading, above=8)
         grid.plot.update_xaxes(title_text="training step", rangemode="tozero", row=1, col=column)
-        if not grid.plot.data:
-            grid.message(1, column, "no training curves are stored")
         grid.plot.update_yaxes(title_text="nats", row=1, col=column)
     _focus(grid.plot)
     legend_on_top(grid.plot)
@@ -62,16 +63,6 @@ def figure4(frames: Mapping[str, Frame]) -> Figure:
     title = "Removing the auxiliary decoder while training"
     figure = present(frame, rows, name="figure4", title=title, caption=caption, plot=grid.plot)
     return replace(figure, notes=(*figure.notes, *absent))
-
-
-def _mean_curves(frame: Frame, rows: pd.DataFrame) -> tuple[Floats, Floats, Floats] | None:
-    """Steps, distortion and rate, means over the trials that have curves; None where none has."""
-    found = [curves for trial in rows["trial"] if {DISTORTION, RATE} <= (curves := frame.curves(trial)).keys()]
-    if not found:
-        return None
-    steps = found[0][DISTORTION][0]
-    distortion, rate = (np.mean([curves[name][1] for curves in found], axis=0) for name in (DISTORTION, RATE))
-    return steps, distortion, rate
 
 
 def _line(
