@@ -162,7 +162,7 @@ REMOVAL_STUDY = Study(
     seeds=SEEDS,
     quantities=MEASURED,
     reduction=Reduction(
-        note=note(SMALL, f"{2 * SMALL.steps:,} of {2 * FULL.steps:,} steps in all"),
+        note=note(SMALL, steps=2 * SMALL.steps, full_steps=2 * FULL.steps),
         axes=_removal(SMALL),
         assign=parts(assign(SMALL.trial(dueling=True), "training.steps", 2 * SMALL.steps)),
     ),

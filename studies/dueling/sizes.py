@@ -159,10 +159,12 @@ SMALL_ENLARGED = replace(SMALL, filters=16, blocks=3)
 JUDGED = replace(SMALL, filters=16, steps=3_000, learning_rate=3e-3)
 
 
-def note(size: Size, more: str = "") -> str:
-    """How a reduced study differs from the paper's, in words."""
+def note(size: Size, more: str = "", *, steps: int = 0, full_steps: int = 0) -> str:
+    """How a reduced study differs from the paper's, in words; steps, full_steps: of a training that is longer."""
     text = (
         f"14×14 images, {size.filters} filters and one halving, {size.components} of {FULL.components} pseudo-inputs, "
-        f"{size.train_images:,} training and {size.test_images:,} test images, {size.steps:,} of {FULL.steps:,} steps"
+        f"{size.train_images:,} training and {size.test_images:,} test images, "
+        f"{steps or size.steps:,} of {full_steps or FULL.steps:,} steps, learning rate {size.learning_rate:g} in "
+        f"place of {FULL.learning_rate:g}, its schedule scaled with the steps"
     )
     return f"{text}, {more}" if more else text

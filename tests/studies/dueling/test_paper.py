@@ -179,7 +179,8 @@ def test_a_twin_is_of_small_images_and_says_how_it_is_reduced(study: Study) -> N
         f"14×14 images, {model.decoder.filters} filters",
         f"{prior.components} of 280 pseudo-inputs",
         f"{images(one).train_images:,} training and {images(one).test_images:,} test images",
-        f"{one.training.steps:,} of ",
+        f"{one.training.steps:,} of {study.trials()[0].training.steps:,} steps, learning rate ",
+        f"learning rate {one.training.optimiser.learning_rate:g} in place of 0.001, its schedule scaled",
     ):
         assert number in twin.reduced
     assert 4 <= len(twin) <= len(study)
