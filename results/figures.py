@@ -6,6 +6,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,7 +22,8 @@ from results.static_images import Picture, check_formats, missing_chromium, writ
 FORMATS = ("html", *static_images.FORMATS)
 STILL_WIDTH = 1120  # CSS pixels; at this width text is as large as in the report
 _FALLBACK_HEIGHT = 520
-_FOOTER = 30
+_FOOTER, _FOOTER_LINE, _FOOTER_INDENT = 30, 15, 64  # CSS pixels
+_FOOTER_LETTERS = 160
 _CONFIG = {
     "displayModeBar": "hover",
     "displaylogo": False,
@@ -94,15 +96,20 @@ class Figure:
         """The plot without its menus and with its remarks at the foot, for a picture that travels without its page."""
         picture = go.Figure(self.plot)
         picture.layout.updatemenus = ()
-        bottom = picture.layout.margin.b or picture.layout.template.layout.margin.b or 80
-        picture.update_layout(height=self.height + _FOOTER, margin_b=bottom + _FOOTER)
+        margin, usual = picture.layout.margin, picture.layout.template.layout.margin
+        bottom, left = margin.b or usual.b or 80, margin.l or usual.l or 80
+        lines = textwrap.wrap(" · ".join(self.remarks), _FOOTER_LETTERS)
+        footer = _FOOTER + _FOOTER_LINE * (len(lines) - 1)
+        picture.update_layout(height=self.height + footer, margin_b=bottom + footer)
         picture.add_annotation(
-            text=html.escape(" · ".join(self.remarks)),
+            text="<br>".join(map(html.escape, lines)),
+            align="left",
             xref="paper",
             yref="paper",
             x=0,
             y=0,
-            yshift=-bottom - _FOOTER + 4,
+            xshift=min(0, _FOOTER_INDENT - left),
+            yshift=-bottom - footer + 4,
             xanchor="left",
             yanchor="bottom",
             showarrow=False,
@@ -158,16 +165,11 @@ def write_figures(figures: Iterable[Figure], out_dir: Path | str, formats: Seque
             with LocalFiles(folder).create(f"{figure.name}.html", durable=False) as file:
                 file.write(figure.html(full=True).encode())
             paths.append(folder / f"{figure.name}.html")
+    kinds = [kind for kind in chosen if kind != "html"]
     pictures = [
-        Picture(
-            plot=figure.still(),
-            path=folder / f"{figure.name}.{kind}",
-            width=STILL_WIDTH,
-            height=figure.height + _FOOTER,
-        )
-        for figure in shown
-        for kind in chosen
-        if kind != "html"
+        Picture(plot=still, path=folder / f"{figure.name}.{kind}", width=STILL_WIDTH, height=int(still.layout.height))
+        for figure, still in ((figure, figure.still()) for figure in (shown if kinds else ()))
+        for kind in kinds
     ]
     paths.extend(write_pictures(pictures))
     return Written(paths=tuple(paths), message=message)

@@ -57,7 +57,8 @@ class Panels:
         )
 
     def message(self, row: int, column: int, text: str) -> None:
-        """`text` in the middle of a panel that has nothing to draw."""
+        """`text` in the middle of a panel that has nothing to draw; without any trace it would have no axes either."""
+        self.plot.add_trace(go.Scatter(x=[None], y=[None], showlegend=False, hoverinfo="skip"), row=row, col=column)
         x, y = self._names(row, column)
         where = {"xref": f"{x} domain", "yref": f"{y} domain", "x": 0.5, "y": 0.5}
         self.plot.add_annotation(text=text, showarrow=False, font={"size": 12, "color": MUTED}, **where)

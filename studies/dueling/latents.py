@@ -88,6 +88,8 @@ def _panels(
             if row is None or stored is None:
                 grid.message(at, column, "no model below 10 nats yet" if row is None else "no codes are stored")
                 grid.heading(at, column, decoder, above=8)
+                grid.plot.update_xaxes(showticklabels=False, ticks="", row=at, col=column)
+                grid.plot.update_yaxes(showticklabels=False, ticks="", row=at, col=column)
                 continue
             drawn.append(str(row["trial"]))
             accuracy = f", accuracy {row[RECONSTRUCTION]:.2f}" if pd.notna(row.get(RECONSTRUCTION)) else ""

@@ -50,6 +50,19 @@ def test_a_still_picture_carries_its_remarks_and_leaves_the_plot_alone() -> None
     assert not shown.plot.layout.annotations
 
 
+def test_the_remarks_of_a_still_picture_begin_at_its_left_and_are_never_cut_off() -> None:
+    shown = figure(notes=tuple(f"without the trial {number}, which has failed" for number in range(20)))
+    shown.plot.update_layout(margin_l=400)
+    (note,) = shown.still().layout.annotations
+    lines = note.text.split("<br>")
+    assert len(lines) > 3
+    assert max(map(len, lines)) <= 160
+    assert " ".join(lines) == " · ".join(shown.remarks)
+    assert note.xshift == 64 - 400
+    assert shown.still().layout.height - shown.height == 30 + 15 * (len(lines) - 1)
+    assert shown.still().layout.margin.b - 56 == 30 + 15 * (len(lines) - 1)
+
+
 @pytest.mark.parametrize(("coverage", "named"), [((4, 3), "4 of 3"), ((-1, 3), "-1 of 3")])
 def test_coverage_is_a_part_of_what_is_planned(coverage: tuple[int, int], named: str) -> None:
     with pytest.raises(ValueError, match=named):
