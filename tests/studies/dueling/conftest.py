@@ -1,18 +1,26 @@
-"""Frames of Dueling Decoders made up for its figures: the paper's plan, with numbers that fall as the paper's do."""
+"""Frames of Dueling Decoders made up: for figures the paper's plan and plausible numbers, for tables those printed."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import math
 import zlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from results.frame import Frame, no_curves
+from results.quantity import Quantity
+from studies.dueling import names
+from studies.dueling.lines import METRICS
+from studies.dueling.low_rate import PLAIN, PLUS
 from studies.dueling.paper import GRID, REMOVAL_STUDY
 from studies.dueling.sizes import BATCH, BETA, LATENT, WEIGHT
+from studies.published import read_published
 from studies.study import Study
 
 STUDIES = {study.name: study for study in (GRID, REMOVAL_STUDY)}
@@ -118,3 +126,141 @@ def grid_frame() -> Callable[..., Frame]:
 @pytest.fixture(scope="package")
 def removal_frame() -> Callable[..., Frame]:
     return lambda missing=0: _frame(REMOVAL_STUDY, missing)
+
+
+# Of the tables.
+
+NUMBERS = read_published("studies.dueling")
+QUANTITIES = tuple(
+    Quantity(name=name, unit=unit, goal="minimise" if lower else "maximise", family="m:f", label=label)
+    for name, unit, lower, label in (
+        ("rate", "nats", True, "total rate"),
+        ("distortion", "nats", True, ""),
+        ("elbo", "nats", False, ""),
+        (names.MLP, "fraction", False, "MLP accuracy on z1"),
+        (names.LABEL_DISTORTION, "nats", True, ""),
+        (names.LINEAR, "fraction", False, ""),
+        (names.RECONSTRUCTION, "fraction", False, ""),
+        ("reference_accuracy", "fraction", False, ""),
+        ("supervised_accuracy", "fraction", False, ""),
+    )
+)
+
+
+def _three(mean: float, std: float) -> tuple[float, float, float]:
+    """Three values with exactly this mean and standard deviation (ddof = 1)."""
+    return mean - std, mean, mean + std
+
+
+def _replicates(
+    setting: str, at: Mapping[str, object], values: Mapping[str, tuple[float, ...]]
+) -> list[dict[str, object]]:
+    """The rows of one setting; a quantity that is not given has no value."""
+    rows = []
+    for seed in range(3):
+        row = {"trial": f"{setting}-{seed}", "setting": setting, "seed": seed, "status": "completed"}
+        rows.append(
+            row | dict(at) | {q.name: values[q.name][seed] if q.name in values else math.nan for q in QUANTITIES}
+        )
+    return rows
+
+
+def _frame_of(study: str, rows: list[dict[str, object]]) -> Frame:
+    columns = ["trial", "setting", "seed", "status", "data", "model.decoder"]
+    trials = pd.DataFrame(rows, columns=None if rows else [*columns, *(q.name for q in QUANTITIES)])
+    return Frame(study=study, question="", axes=(), quantities=QUANTITIES, trials=trials)
+
+
+def _as_printed(table: str, data: str, model: str, config: str | None = None) -> dict[str, tuple[float, ...]]:
+    """Three values of each quantity that give the printed mean and standard deviation."""
+    values: dict[str, tuple[float, ...]] = {}
+    for ours, theirs in METRICS.items():
+        number = NUMBERS.find(table, theirs, dataset=data.replace("-", "_"), model=model, config=config)
+        if number is not None:
+            printed = number.of_runs(3)
+            values[ours] = _three(printed.value, 0.0 if math.isnan(printed.std) else printed.std)
+    if "negative_elbo" in values:
+        values["elbo"] = tuple(-value for value in values.pop("negative_elbo"))
+    return values
+
+
+def _winner(data: str, decoder: str) -> list[dict[str, object]]:
+    """The trials behind a row of Tables 1 and 8, at the paper's hyper-parameters."""
+    settings = NUMBERS.settings("T8", dataset=data.replace("-", "_"), model=decoder)
+    at = {
+        "data": data,
+        "model.decoder": decoder,
+        BETA: float(settings["beta"]),
+        BATCH: int(settings["batch"]),
+        LATENT: int(settings["latent"]),
+        WEIGHT: float(settings["lambda"]) or None,
+    }
+    values = _as_printed("T1", data, decoder) | {"reference_accuracy": (0.99, 0.99, 0.99)}
+    return _replicates(f"{data}-{decoder}", at, values)
+
+
+def _losers(data: str, decoder: str) -> list[dict[str, object]]:
+    """A setting with a better accuracy at too high a rate, and one at a low rate with a worse accuracy."""
+    at = {"data": data, "model.decoder": decoder, BETA: 0.5, BATCH: 16, LATENT: 4, WEIGHT: None}
+    high = dict.fromkeys((names.MLP, names.LINEAR, names.RECONSTRUCTION), _three(0.99, 0.0)) | {
+        "rate": _three(10.0, 0.5)
+    }
+    low = dict.fromkeys((names.MLP, names.LINEAR, names.RECONSTRUCTION), _three(0.12, 0.0)) | {"rate": _three(0.1, 0.0)}
+    return [*_replicates(f"{data}-{decoder}-high", at, high), *_replicates(f"{data}-{decoder}-low", at, low)]
+
+
+def _printed_grid(data_sets: tuple[str, ...] = tuple(names.DATA_SETS)) -> Frame:
+    rows = [
+        row for data in data_sets for decoder in PLAIN for row in (*_losers(data, decoder), *_winner(data, decoder))
+    ]
+    return _frame_of(names.GRID, rows)
+
+
+def _enlarged() -> Frame:
+    return _frame_of(names.ENLARGED, [row for decoder in PLUS for row in _winner("fashion-mnist", decoder)])
+
+
+PAPER_LABELS = {
+    "β = 1": ("PixelCNN", "beta=1.0"),
+    "β = 0.1": ("PixelCNN", "beta=0.1"),
+    "Dueling λ = 0.1": ("Dueling Decoder", ""),
+    "KL annealing over 5,000 steps": ("KL Annealing", ""),
+    "free bits": ("Free Bits", ""),
+    "target rate": ("Penalty-VAE", ""),
+}
+
+
+def _objectives(**others: dict[str, tuple[float, ...]]) -> Frame:
+    rows = []
+    for place, (label, (model, config)) in enumerate(PAPER_LABELS.items()):
+        values = _as_printed("T2", "thresholded-mnist", model, config)
+        rows += _replicates(f"s{place}", {"objective": label}, values)
+    for label, values in others.items():
+        rows += _replicates(label, {"objective": label.replace("_", " ")}, values)
+    return _frame_of(names.OBJECTIVES, rows)
+
+
+def _auxiliaries() -> Frame:
+    rows = []
+    for label in ("Conv", "Gradient", "Marginals", "Histogram"):
+        values = _as_printed("T3", "thresholded-mnist", f"aux={label}")
+        at = {"data": "thresholded-mnist", "model.auxiliary": label}
+        rows += _replicates(label, at, values)
+        rows += _replicates(f"{label}-high", at, values | {"rate": _three(11, 0), names.MLP: _three(0.99, 0)})
+    return _frame_of(names.AUXILIARIES, rows)
+
+
+@pytest.fixture(scope="package")
+def printed() -> Callable[..., Frame]:
+    """A study with the paper's own numbers, by its name; `reduced` says how it is cut down, the rest what is in it."""
+    builders = {
+        names.GRID: _printed_grid,
+        names.ENLARGED: _enlarged,
+        names.OBJECTIVES: _objectives,
+        names.AUXILIARIES: _auxiliaries,
+    }
+
+    def build(study: str, *, reduced: str = "", comparable: bool = False, **more: Any) -> Frame:
+        return dataclasses.replace(builders[study](**more), reduced=reduced, comparable=comparable)
+
+    return build

@@ -145,7 +145,7 @@ def test_every_model_is_the_paper_s(study: Study) -> None:
 
 
 def rate(schedule: WarmupDecaySchedule, step: float) -> float:
-    return schedule.factor ** (step / schedule.decay) * (1 - schedule.factor ** (step / schedule.warmup))
+    return float(schedule.factor ** (step / schedule.decay) * (1 - schedule.factor ** (step / schedule.warmup)))
 
 
 @named
@@ -172,6 +172,7 @@ def test_a_twin_is_of_small_images_and_says_how_it_is_reduced(study: Study) -> N
     for word in ("images", "filters", "steps", "pseudo-inputs"):
         assert word in twin.reduced
     (one, *_) = twin.trials()
+    assert isinstance(one.training.optimiser, Adam)
     model, prior = flat(one), flat(one).prior
     assert isinstance(model.decoder, PixelCnnDecoder)
     assert isinstance(prior, VampPrior)
