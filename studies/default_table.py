@@ -38,6 +38,7 @@ def settings_table(frame: Frame, name: str) -> Table:
         coverage=coverage(frame, [one.name for one in numbers]) if numbers else _coverage(frame),
         notes=describe_status(frame),
         reduced=frame.reduced,
+        comparable=frame.comparable,
     )
 
 

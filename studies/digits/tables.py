@@ -55,6 +55,7 @@ def best_accuracy(frames: Mapping[str, Frame]) -> Table:
         coverage=coverage(frame, [f"accuracy_{row.name}@{column.name}" for row in CLASSIFIERS for column in columns]),
         notes=describe_status(frame),
         reduced=frame.reduced,
+        comparable=frame.comparable,
     )
 
 
@@ -99,6 +100,7 @@ def optima(frames: Mapping[str, Frame]) -> Table:
         coverage=coverage(frame, ["elbo", *(column.name for column in columns[2:] if column.name != "negative_elbo")]),
         notes=describe_status(frame),
         reduced=frame.reduced,
+        comparable=frame.comparable,
     )
 
 
@@ -150,6 +152,7 @@ def objectives(
         coverage=coverage(frame, measured),
         notes=describe_status(frame),
         reduced=frame.reduced,
+        comparable=frame.comparable,
     )
 
 

@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 
 from results.frame import Frame
+from results.store import ResultStore
 from studies.dueling.names import (
     AUXILIARIES,
     ENLARGED,
     GRID,
     OBJECTIVES,
 )
+from studies.dueling.paper import GRID as STUDY
 from studies.dueling.tables import table1, table2, table3, table4, table4_ratios, table8
+from sweep.outputs import study_frame
 
 Printed = Callable[..., Frame]
 
@@ -50,6 +53,17 @@ def test_the_test_can_be_chosen(printed: Printed) -> None:
         assert ratios == pytest.approx([count] * len(ratios))
         assert ratios
         assert "paired by seed" in build(frames, paired=True, alpha=0.01).legend
+
+
+def test_what_is_asked_for_decides_what_may_stand_against_published_numbers(tmp_path: Path) -> None:
+    store = ResultStore.open(tmp_path / "runs", create=True)
+    part = STUDY.with_seeds(2).select("data=mnist")
+    for study, told in (
+        (part, "A part of the study: 2 of 3 seeds; only data=mnist."),
+        (part.select("model.latent=16"), "Reduced study (2 of 3 seeds; only data=mnist; only model.latent=16): not "),
+        (STUDY.small().select("data=mnist"), "its schedule scaled with the steps; only data=mnist): not comparable"),
+    ):
+        assert told in table1({GRID: study_frame(study, store)}).legend
 
 
 @pytest.mark.slow
