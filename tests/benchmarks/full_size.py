@@ -16,7 +16,7 @@ import time
 from typing import cast
 
 SECONDS = 240.0
-TEST_IMAGES = 2_000  # for a shortened run, whose evaluation would take longer than its training
+TRAIN_IMAGES, TEST_IMAGES = 10_000, 2_000  # for a shortened run, whose evaluation would take longer than its training
 PROBED = 16  # steps by which the time of one is known
 WINNERS = {"PixelCNN": (0.1, 64, 2, None), "CNN": (1.0, 64, 2, None), "Dueling Decoder": (1.0, 32, 16, 0.1)}
 COLUMNS = ("rate", "distortion", "accuracy_mlp@z1", "accuracy_linear@z1", "reconstruction_accuracy")
@@ -74,13 +74,14 @@ def main(seconds: float = SECONDS, device: str = "cpu") -> None:
         return pack.trial(0), problem.network, taken
 
     def shortened(trial: Trial, steps: int) -> Trial:
-        """The trial in fewer steps, which see the whole shape of the learning rate, on fewer test images."""
+        """The trial in fewer steps, which see the whole shape of the learning rate, on fewer images."""
         stretch = steps / trial.training.steps
         if stretch == 1:
             return trial
         paths = ("training.optimiser.schedule.decay", "training.optimiser.schedule.warmup")
         changes = {path: get(trial, path) * stretch for path in paths}
-        return assign_all(trial, {"training.steps": steps, "data.test_images": TEST_IMAGES, **changes})
+        images = {"data.train_images": TRAIN_IMAGES, "data.test_images": TEST_IMAGES}
+        return assign_all(trial, {"training.steps": steps, **images, **changes})
 
     settings = {
         (
