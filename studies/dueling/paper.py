@@ -180,8 +180,7 @@ def _table(number: int, title: str, study: Study, also: tuple[Study, ...] = (), 
     )
 
 
-def _figure(number: int, title: str, study: Study = GRID) -> Output:
-    name = f"figure{number}"
+def _figure(name: str, title: str, study: Study = GRID) -> Output:
     return Output(name=name, title=title, studies=(study.name,), build=f"studies.dueling.figures:{name}")
 
 
@@ -205,13 +204,16 @@ PAPER = Paper(
         _table(8, "Settings of the best low-rate models", GRID, (ENLARGED_STUDY,)),
     ),
     figures=(
-        _figure(2, "Reconstructions by the best low-rate models"),
-        _figure(3, "Semantic accuracy against rate and distortion"),
-        _figure(4, "Removing the auxiliary decoder while training", REMOVAL_STUDY),
-        _figure(5, "Accuracy of reconstructions and of representations"),
-        _figure(6, "Posteriors over two latents, on thresholded MNIST"),
-        _figure(7, "The rate–distortion plane"),
-        _figure(8, "Posteriors over two latents, on every data set"),
-        _figure(9, "t-SNE of the posterior means"),
+        _figure("figure2", "Reconstructions by the best low-rate models"),
+        _figure("figure3", "Semantic accuracy against rate and distortion"),
+        _figure("figure4", "Removing the auxiliary decoder while training", REMOVAL_STUDY),
+        _figure("figure5", "Accuracy of reconstructions and of representations"),
+        _figure("figure6", "Posteriors over two latents, on thresholded MNIST"),
+        _figure("figure7", "The rate–distortion plane"),
+        _figure("figure8", "Posteriors over two latents, on every data set"),
+        _figure("figure9", "t-SNE of the posterior means"),
+        _figure("objectives", "What each change of the objective buys with its rate", OBJECTIVES),
+        _figure("auxiliaries", "What each auxiliary decoder puts into the latents", AUXILIARIES),
+        _figure("enlarged", "The enlarged networks on Fashion-MNIST", ENLARGED_STUDY),
     ),
 )
