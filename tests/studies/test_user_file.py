@@ -77,7 +77,7 @@ def test_an_edited_file_replaces_its_own_kinds_and_only_those(tmp_path: Path) ->
     assert load_file(path).get("Mine") is third.get("Mine")
     with pytest.raises(StudyError, match=r"other\.py, line 7: objective kind 'user-c' is taken"):
         load_file(write(tmp_path / "other.py", tag="user-c"))
-    with pytest.raises(StudyError, match=r"objective kind 'beta' is taken by models\.kinds"):
+    with pytest.raises(StudyError, match=r"objective kind 'beta' is taken by models\.specification\.objectives"):
         load_file(write(tmp_path / "ours.py", tag="beta"))
     assert kinds(Objective)["beta"] is BetaObjective
 
