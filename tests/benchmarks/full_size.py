@@ -18,6 +18,7 @@ from typing import cast
 SECONDS = 240.0
 TRAIN_IMAGES, TEST_IMAGES = 10_000, 2_000  # for a shortened run, whose evaluation would take longer than its training
 PROBED = 16  # steps by which the time of one is known
+TIMED = 6  # steps where nothing else is asked
 WINNERS = {"PixelCNN": (0.1, 64, 2, None), "CNN": (1.0, 64, 2, None), "Dueling Decoder": (1.0, 32, 16, 0.1)}
 COLUMNS = ("rate", "distortion", "accuracy_mlp@z1", "accuracy_linear@z1", "reconstruction_accuracy")
 PUBLISHED = ("rate", "distortion", "latent_acc_mlp", "latent_acc_linear", "recon_acc")
@@ -35,7 +36,8 @@ def main(seconds: float = SECONDS, device: str = "cpu") -> None:
     from models.network import Network
     from models.training.calibration import trial_steps_per_second
     from models.training.problem import Member, Problem, build_problem
-    from models.training.trainer import train
+    from models.training.state import PackState
+    from models.training.trainer import ENGINES, train
     from results.quantity import Estimate
     from results.verdict import NOT_COMPARABLE
     from studies.dueling.paper import GRID, MEASURED
@@ -48,6 +50,12 @@ def main(seconds: float = SECONDS, device: str = "cpu") -> None:
     def problem_of(trial: Trial) -> Problem:
         member = Member(objective=trial.objective, training=trial.training, seed=trial.seed)
         return build_problem(trial.data, trial.model, [member], torch.device(device))
+
+    def step_seconds(problem: Problem) -> float:
+        state, engine = PackState.initial(problem), ENGINES["sequential"](problem)
+        begun = time.perf_counter()
+        engine.advance(state)
+        return (time.perf_counter() - begun) / TIMED
 
     def steps_of(trial: Trial) -> int:
         """As many steps as fit, at most the trial's own."""
@@ -91,6 +99,14 @@ def main(seconds: float = SECONDS, device: str = "cpu") -> None:
         for trial in GRID.trials()
         if trial.data.kind == "thresholded-mnist" and trial.seed == 0
     }
+    if seconds == 0:
+        print("| decoder | parameters | ms a step | hours for 20,000 steps |\n|---|---|---|---|")
+        for decoder, setting in WINNERS.items():
+            problem = problem_of(assign_all(settings[(decoder, *setting)], {"training.steps": TIMED}))
+            taken = step_seconds(problem)
+            count = sum(parameter.numel() for parameter in problem.network.parameters())
+            print(f"| {decoder} | {count:,} | {taken * 1e3:.0f} | {taken * FULL_STEPS / 3600:.1f} |", flush=True)
+        return
     published = read_published("studies.dueling")
     threads = torch.get_num_threads()
     print(f"thresholded MNIST, 28×28, float32, {device}, {threads} threads, torch {torch.__version__}")
