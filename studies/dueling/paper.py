@@ -47,9 +47,9 @@ MEASURED = (
 SUPERVISED = quantities.supervised_accuracy("studies.dueling.prerequisites:supervised")
 
 
-def _grid(size: Size, betas: tuple[float, ...] = BETAS, latents: tuple[int, ...] = LATENTS) -> Axes:
+def _grid(size: Size) -> Axes:
     """PixelCNN, CNN and Dueling Decoder, each at every β, batch size and number of latents, the last at every λ."""
-    common = (axis(BETA, betas), axis(BATCH, BATCHES), axis(LATENT, latents))
+    common = (axis(BETA, BETAS), axis(BATCH, BATCHES), axis(LATENT, LATENTS))
     duel = product(size.dueling(), axis(WEIGHT, WEIGHTS), *common)
     return product(size.data_sets(), union(product(size.baselines(), *common), duel))
 

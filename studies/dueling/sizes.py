@@ -72,27 +72,29 @@ class Size:
     def data_sets(self, *kinds: type[IdxImages]) -> Axes:
         """The data sets with the likelihoods that they need: all four, or those given."""
         chosen = kinds or (StochasticMnist, ThresholdedMnist, Mnist, FashionMnist)
-        likelihoods: list[AnyLikelihood] = [Bernoulli() if one.levels == 1 else LogisticMixture() for one in chosen]
-        pairs = [(self.data(one), likelihood) for one, likelihood in zip(chosen, likelihoods, strict=True)]
+        pairs = [(self.data(one), _likelihood(one)) for one in chosen]
         return axis(("data", "model.likelihood"), pairs, labels=[one.kind for one in chosen])
 
     @property
+    def _widths(self) -> dict[str, int]:
+        """What every pyramid and every PixelCNN of this size has in common."""
+        return {"filters": self.filters, "halvings": self.halvings}
+
+    @property
     def pixelcnn(self) -> AnyDecoder:
-        return PixelCnnDecoder.model_validate(
-            {"filters": self.filters, "blocks": self.blocks, "halvings": self.halvings}
-        )
+        return PixelCnnDecoder.model_validate(self._widths | {"blocks": self.blocks})
 
     @property
     def pyramid(self) -> AnyDecoder:
-        return PyramidDecoder.model_validate({"filters": self.filters, "halvings": self.halvings})
+        return PyramidDecoder.model_validate(self._widths)
 
     @property
     def convolutional_auxiliary(self) -> ConvolutionalAuxiliary:
-        return ConvolutionalAuxiliary.model_validate({"filters": self.filters, "halvings": self.halvings})
+        return ConvolutionalAuxiliary.model_validate(self._widths)
 
     def auxiliaries(self) -> Axes:
         """The four auxiliary decoders of Table 3, in the order of what they must know of the image's space."""
-        gradient = GradientAuxiliary.model_validate({"filters": self.filters, "halvings": self.halvings})
+        gradient = GradientAuxiliary.model_validate(self._widths)
         kinds = (self.convolutional_auxiliary, gradient, MarginalsAuxiliary(), HistogramAuxiliary())
         return axis("model.auxiliary", kinds, labels=("Conv", "Gradient", "Marginals", "Histogram"))
 
@@ -126,9 +128,9 @@ class Size:
             data=self.data(data),
             model=FlatModel(
                 latent=16,
-                encoder=PyramidEncoder.model_validate({"filters": self.filters, "halvings": self.halvings}),
+                encoder=PyramidEncoder.model_validate(self._widths),
                 decoder=self.pixelcnn,
-                likelihood=Bernoulli() if data.levels == 1 else LogisticMixture(),
+                likelihood=_likelihood(data),
                 posterior="full",
                 prior=VampPrior(components=self.components),
                 auxiliary=self.convolutional_auxiliary if dueling else None,
@@ -136,6 +138,11 @@ class Size:
             objective=DuelingObjective(auxiliary_weight=0.1) if dueling else BetaObjective(),
             training=Training(steps=self.steps, batch_size=32, optimiser=self.optimiser),
         )
+
+
+def _likelihood(kind: type[IdxImages]) -> AnyLikelihood:
+    """Bernoulli for binary images, a mixture of quantised logistics for those of 8 bits."""
+    return Bernoulli() if kind.levels == 1 else LogisticMixture()
 
 
 def parts(trial: Trial) -> dict[str, object]:
