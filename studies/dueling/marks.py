@@ -10,13 +10,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from results.frame import Frame
-from results.style import BLUE, GREEN, VERMILLION
+from results.style import BLUE, GREEN, INK, VERMILLION
 from studies.drawing import drawable
 from studies.dueling.names import DATA, DECODER, LOW_RATE_BEST, ORDER, RATE
 from studies.dueling.sizes import BATCH, BETA, CNN, DUELING, LATENT, PIXELCNN, WEIGHT
 
 SYMBOLS = {PIXELCNN: "circle", CNN: "square", DUELING: "triangle-up"}
 COLOURS = {PIXELCNN: BLUE, CNN: VERMILLION, DUELING: GREEN}
+CUT_LINE = {"color": INK, "width": 1.2, "dash": "5px,4px"}  # where low-rate models end, or accuracies are equal
 # Ten colours that differ in lightness as well as in hue, for the ten classes (Paul Tol's muted scheme, and black).
 CLASSES = (
     "#332288",

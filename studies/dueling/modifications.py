@@ -13,12 +13,12 @@ import plotly.graph_objects as go
 from results.figures import Figure
 from results.frame import Frame
 from results.panels import panels
-from results.style import CATEGORIES, INK, SYMBOLS
+from results.style import CATEGORIES, SYMBOLS
 from studies.drawing import drawable, present
 from studies.dueling import names
 from studies.dueling.captions import references
+from studies.dueling.marks import CUT_LINE
 
-_CUT = {"color": INK, "width": 1.2, "dash": "5px,4px"}
 _PANELS = ((names.MLP, "accuracy of an MLP on the latents"), (names.RECONSTRUCTION, "accuracy on reconstructions"))
 
 
@@ -62,7 +62,7 @@ def _against_rate(frames: Mapping[str, Frame], study: str, column: str, name: st
             grid.plot.add_trace(mean, row=1, col=at)
     for at, (_, heading) in enumerate(_PANELS, start=1):
         grid.heading(1, at, heading, above=8)
-        grid.plot.add_vline(x=names.LOW_RATE, line=_CUT, row=1, col=at)
+        grid.plot.add_vline(x=names.LOW_RATE, line=CUT_LINE, row=1, col=at)
         grid.plot.update_xaxes(title_text="rate (nats)", rangemode="tozero", row=1, col=at)
         grid.plot.update_yaxes(title_text="accuracy" if at == 1 else "", rangemode="tozero", row=1, col=at)
     grid.plot.update_layout(legend={"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top"}, margin_b=110)

@@ -15,7 +15,7 @@ from results.panels import Panels, panels
 from results.style import GUIDE_LINE, INK, MUTED, SEQUENTIAL, tick_step
 from studies.drawing import drawable, present
 from studies.dueling.captions import references
-from studies.dueling.marks import SYMBOLS, WHO, data_sets, decoders, legend_on_top, marker, who
+from studies.dueling.marks import CUT_LINE, SYMBOLS, WHO, data_sets, decoders, legend_on_top, marker, who
 from studies.dueling.names import (
     DATA,
     DATA_SETS,
@@ -31,7 +31,6 @@ from studies.dueling.names import (
 from studies.dueling.sizes import BETA, CNN
 
 _ACCURACY = {"range": [0, 1.02], "tickformat": ".1f"}
-_CUT = {"color": INK, "width": 1.2, "dash": "5px,4px"}
 _PANEL = 300
 
 
@@ -50,7 +49,7 @@ def figure3(frames: Mapping[str, Frame]) -> Figure:
             _by_decoder(grid, at, column, frame, chosen, x, MLP, legend=at == 1 and column == 1)
             if chosen.empty:
                 grid.message(at, column, "no model yet" if here.empty else "no model below 10 nats")
-        grid.plot.add_vline(x=LOW_RATE, line=_CUT, row=at, col=1)
+        grid.plot.add_vline(x=LOW_RATE, line=CUT_LINE, row=at, col=1)
         grid.plot.update_xaxes(title_text="rate (nats)", row=at, col=1)
         grid.plot.update_xaxes(title_text="distortion (nats)", row=at, col=2)
         grid.plot.update_yaxes(title_text="MLP accuracy on latents", row=at, col=1, **_ACCURACY)
@@ -75,7 +74,7 @@ def figure5(frames: Mapping[str, Frame]) -> Figure:
         at, column = divmod(index, grid.columns)
         here = rows[rows[DATA] == data]
         grid.heading(at + 1, column + 1, DATA_SETS.get(data, data), above=8)
-        unity = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=_CUT, name="equal accuracy", legendrank=9)
+        unity = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=CUT_LINE, name="equal accuracy", legendrank=9)
         grid.plot.add_trace(unity.update(showlegend=index == 0, hoverinfo="skip"), row=at + 1, col=column + 1)
         for decoder in decoders(frame):
             part = here[here[DECODER] == decoder]
@@ -130,7 +129,7 @@ def figure7(frames: Mapping[str, Frame]) -> Figure:
             trace.update(marker=mark | {"line": {"color": INK, "width": 0.8}}, name=decoder, legendgroup=decoder)
             trace.update(showlegend=index == 0, hovertemplate=f"R = %{{x:.2f}}, D = %{{y:.1f}} nats<br>{WHO}")
             grid.plot.add_trace(trace, row=at + 1, col=column + 1)
-        grid.plot.add_vline(x=LOW_RATE, line=_CUT, row=at + 1, col=column + 1)
+        grid.plot.add_vline(x=LOW_RATE, line=CUT_LINE, row=at + 1, col=column + 1)
         grid.plot.update_xaxes(title_text="rate (nats)", row=at + 1, col=column + 1)
         title = "distortion (nats)" if column == 0 else ""
         grid.plot.update_yaxes(title_text=title, row=at + 1, col=column + 1)
