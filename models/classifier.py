@@ -29,11 +29,17 @@ class Classifier(Network):
     def terms(self, x: Labelled, noise: Draws) -> Terms:
         """No rate, (0, B), and as distortion −log p(y|x), nats: (B,)."""
         images, labels = x
-        surprise = F.cross_entropy(self.logits(images), labels, reduction="none")
+        surprise = F.cross_entropy(self._logits(images, noise), labels, reduction="none")
         return Terms(surprise.new_zeros((0, len(labels))), surprise, {})
 
     def logits(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.output(self.encoder(x if self.target is None else self.target.inputs(x)))
+        return self._logits(x, None)
+
+    def _logits(self, x: Tensor, noise: Draws | None) -> Tensor:
+        """noise: of training, for an encoder that is `stochastic` then."""
+        seen = x if self.target is None else self.target.inputs(x)
+        stochastic = getattr(self.encoder, "stochastic", False)
+        logits: Tensor = self.output(self.encoder(seen, noise) if stochastic else self.encoder(seen))
         return logits
 
 

@@ -40,7 +40,7 @@ class HierarchicalAutoencoder(Network):
         groups: tuple[str, ...],
         encoders: Sequence[nn.Module],
         posterior: NormalPosterior,
-        conditional_posteriors: Sequence[ConditionalPosterior],
+        conditional_posteriors: Sequence[nn.Module],
         prior: StandardNormal,
         conditional_priors: Sequence[ConditionalNormal],
         decoder: nn.Module,
@@ -56,14 +56,23 @@ class HierarchicalAutoencoder(Network):
         self.decoder = decoder
         self.likelihood = likelihood
 
-    def _top(self, x: Tensor) -> Normal:
+    def _features(self, x: Tensor) -> list[Tensor]:
+        """What each layer's posterior reads of x, bottom-up."""
+        return [encoder(x) for encoder in self.encoders]
+
+    def _top(self, features: Tensor) -> Normal:
         """q(z_L|x)."""
-        normal: Normal = self.posterior(self.encoders[-1](x))
+        normal: Normal = self.posterior(features)
         return normal
 
-    def _below(self, layer: int, x: Tensor, upper: Tensor) -> Normal:
-        """q(z_l|z_{l+1}, x)."""
-        normal: Normal = self.conditional_posteriors[layer](self.encoders[layer](x), upper)
+    def _prior(self, layer: int, upper: Tensor) -> Normal:
+        """p(z_l|z_{l+1})."""
+        normal: Normal = self.conditional_priors[layer](upper)
+        return normal
+
+    def _below(self, layer: int, features: Tensor, upper: Tensor, prior: Normal) -> Normal:
+        """q(z_l|z_{l+1}, x); prior: p(z_l|z_{l+1}), which plays no part here."""
+        normal: Normal = self.conditional_posteriors[layer](features, upper)
         return normal
 
     def _layers_below(self) -> range:
@@ -72,21 +81,24 @@ class HierarchicalAutoencoder(Network):
 
     def terms(self, x: Tensor, noise: Draws) -> Terms:
         """Rates (L, B), each an analytic KL at one sample of the layer above, and the distortion (B,), nats."""
-        q = self._top(x)
+        features = self._features(x)
+        q = self._top(features[-1])
         rates = [q.kl_to_standard()]  # before the draw: in the order of use, gradients add up, to the last bit
         z = q.sample(noise, f"posterior/{self.groups[-1]}")
         for layer in self._layers_below():
-            q = self._below(layer, x, z)
-            rates.append(kl_divergence(q, self.conditional_priors[layer](z)))
+            p = self._prior(layer, z)
+            q = self._below(layer, features[layer], z, p)
+            rates.append(kl_divergence(q, p))
             z = q.sample(noise, f"posterior/{self.groups[layer]}")
         return Terms(torch.stack(rates[::-1]), -self.likelihood.log_prob(x, self.decoder(z)), {})
 
     def codes(self, x: Tensor, noise: Draws) -> dict[str, Code]:
-        q = self._top(x)
+        features = self._features(x)
+        q = self._top(features[-1])
         z = q.sample(noise, f"posterior/{self.groups[-1]}")
         codes = {self.groups[-1]: Code(q.mean, q.std, z)}
         for layer in self._layers_below():
-            q = self._below(layer, x, z)
+            q = self._below(layer, features[layer], z, self._prior(layer, z))
             z = q.sample(noise, f"posterior/{self.groups[layer]}")
             codes[self.groups[layer]] = Code(q.mean, q.std, z)
         return {group: codes[group] for group in self.groups}
@@ -94,12 +106,18 @@ class HierarchicalAutoencoder(Network):
     def scales(self, x: Tensor, noise: Draws) -> dict[str, Tensor]:
         return {group: torch.diag_embed(code.std) for group, code in self.codes(x, noise).items()}
 
+    def modes(self, x: Tensor) -> dict[str, Tensor]:
+        features = self._features(x)
+        z = self._top(features[-1]).mean
+        modes = {self.groups[-1]: z}
+        for layer in self._layers_below():
+            z = self._below(layer, features[layer], z, self._prior(layer, z)).mean
+            modes[self.groups[layer]] = z
+        return {group: modes[group] for group in self.groups}
+
     def reconstruct(self, x: Tensor) -> Tensor:
         """The likelihood's mean at the modes all the way down (Xiao & Bamler 2023, Eq. 5)."""
-        z = self._top(x).mean
-        for layer in self._layers_below():
-            z = self._below(layer, x, z).mean
-        return self.likelihood.mean(self.decoder(z))
+        return self.likelihood.mean(self.decoder(self.modes(x)[self.groups[0]]))
 
     def resample(self, x: Tensor, noise: Draws) -> Tensor:
         uniforms = noise.uniform("pixels", (len(x), self.likelihood.uniforms, *x.shape[-2:]))
@@ -108,9 +126,34 @@ class HierarchicalAutoencoder(Network):
     def generate(self, count: int, noise: Draws) -> Tensor:
         z = self.prior.sample(count, noise, f"prior/{self.groups[-1]}", None)
         for layer in self._layers_below():
-            p: Normal = self.conditional_priors[layer](z)
-            z = p.sample(noise, f"prior/{self.groups[layer]}")
+            z = self._prior(layer, z).sample(noise, f"prior/{self.groups[layer]}")
         return self.likelihood.mean(self.decoder(z))
+
+
+class LadderAutoencoder(HierarchicalAutoencoder):
+    """The inference of a ladder (Sønderby et al. 2016): one bottom-up pass, and posteriors that merge with the prior.
+
+    encoders: a chain, each of what the one below it gives. conditional_posteriors: features -> the image's own
+    estimate of a layer, which is merged with p(z_l|z_{l+1}), weighted by precision.
+    """
+
+    def _features(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for encoder in self.encoders:
+            x = encoder(x)
+            features.append(x)
+        return features
+
+    def _below(self, layer: int, features: Tensor, upper: Tensor, prior: Normal) -> Normal:
+        """q(z_l|z_{l+1}, x) ∝ N(z_l; estimate) p(z_l|z_{l+1})."""
+        return merged(self.conditional_posteriors[layer](features), prior)
+
+
+def merged(one: Normal, other: Normal) -> Normal:
+    """The normal proportional to the product of two: precisions add, means weigh by them."""
+    first, second = one.std.square(), other.std.square()
+    total = first + second
+    return Normal((one.mean * second + other.mean * first) / total, (first * second / total).sqrt())
 
 
 def build(spec: HierarchicalModel, data: Data) -> Network:

@@ -6,6 +6,12 @@ Only descriptions; the code behind each stands in the module that its `implement
 from __future__ import annotations
 
 from models.specification.data import (
+    BinaryMnist as BinaryMnist,
+)
+from models.specification.data import (
+    Cifar10 as Cifar10,
+)
+from models.specification.data import (
     Digits as Digits,
 )
 from models.specification.data import (
@@ -21,10 +27,16 @@ from models.specification.data import (
     StochasticMnist as StochasticMnist,
 )
 from models.specification.data import (
+    Svhn as Svhn,
+)
+from models.specification.data import (
     ThresholdedMnist as ThresholdedMnist,
 )
 from models.specification.models import (
     ClassifierModel as ClassifierModel,
+)
+from models.specification.models import (
+    ConvolutionalHierarchy as ConvolutionalHierarchy,
 )
 from models.specification.models import (
     FlatModel as FlatModel,
@@ -73,6 +85,9 @@ from models.specification.parts import (
 )
 from models.specification.parts import (
     DenseEncoder as DenseEncoder,
+)
+from models.specification.parts import (
+    DropoutCnnEncoder as DropoutCnnEncoder,
 )
 from models.specification.parts import (
     Gaussian as Gaussian,

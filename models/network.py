@@ -65,6 +65,10 @@ class Network(nn.Module):
         """The lower-triangular factor L of each group's posterior covariance LLᵀ: (B, d, d), of the codes above."""
         raise NotImplementedError
 
+    def modes(self, x: Tensor) -> dict[str, Tensor]:
+        """The mode of each posterior, a lower group's given the *mode* of the group above: (B, d) by group."""
+        raise NotImplementedError
+
     def reconstruct(self, x: Tensor) -> Tensor:
         """The likelihood's mean, scaled to [0, 1], at the modes of the posteriors: (B, C, H, W)."""
         raise NotImplementedError

@@ -47,12 +47,18 @@ class ObjectiveFunction:
 
 
 class Beta(ObjectiveFunction):
-    """D + Σ_g β_g R_g (Higgins et al. 2017; a weight a layer: Xiao & Bamler 2023, Eq. 8). numbers: beta (G,)."""
+    """D + w_t Σ_g β_g R_g (Higgins et al. 2017; a weight a layer: Xiao & Bamler 2023, Eq. 8). numbers: beta (G,).
+
+    w_t = min(1, t / warmup) at step t = 0, 1, …, and 1 without a warm-up.
+    """
 
     spec: kinds.BetaObjective
 
     def penalty(self, rate: Tensor, step: Tensor, numbers: Numbers) -> Tensor:
-        return torch.dot(numbers["beta"], rate.mean(dim=1))
+        penalty = torch.dot(numbers["beta"], rate.mean(dim=1))
+        if not self.spec.warmup:
+            return penalty
+        return penalty * (step.to(rate.dtype) / self.spec.warmup).clamp(max=1.0)
 
 
 class Annealed(ObjectiveFunction):

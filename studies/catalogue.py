@@ -18,7 +18,11 @@ from studies.paths import StudyError
 from studies.study import SMALL, Study
 from studies.user_file import UserModule, load_file
 
-PAPERS = {"digits": "studies.digits.paper:PAPER", "dueling": "studies.dueling.paper:PAPER"}
+PAPERS = {
+    "digits": "studies.digits.paper:PAPER",
+    "dueling": "studies.dueling.paper:PAPER",
+    "hvae": "studies.hvae.paper:PAPER",
+}
 _IN_FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<attribute>.*))?")
 
 

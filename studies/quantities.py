@@ -23,7 +23,10 @@ def information(groups: tuple[str, ...]) -> tuple[Quantity, ...]:
 
 
 def probes(groups: tuple[str, ...]) -> tuple[Quantity, ...]:
-    """Accuracy of each classifier on the modes of each group, a fraction, for the groups in the order given."""
+    """Accuracy of each classifier on the modes of each group, a fraction, for the groups in the order given.
+
+    A lower group's mode is conditional on a sample of the group above; of `z1_mode` on the mode of that group.
+    """
     return tuple(
         Quantity(
             name=f"accuracy_{classifier}@{group}",
@@ -45,6 +48,55 @@ def mutual_information(group: str) -> Quantity:
         goal="maximise",
         family="evaluation.mutual_information:mutual_information",
         label=f"mutual information of class and {group}",
+    )
+
+
+def mutual_information_bound(group: str) -> Quantity:
+    """A lower bound on I_q(y; z) of the top latent group by a classifier of sampled codes, nats; it cannot saturate."""
+    return Quantity(
+        name=f"mutual_information_bound@{group}",
+        unit="nats",
+        goal="maximise",
+        family="evaluation.mutual_information_bound:mutual_information_bound",
+        label=f"lower bound on the mutual information of class and {group}",
+    )
+
+
+def accuracy_bound(groups: tuple[str, ...]) -> tuple[Quantity, ...]:
+    """The accuracy that the rate of each group and of those above it allows a classifier, by Fano's inequality."""
+    return tuple(
+        Quantity(
+            name=f"accuracy_bound@{group}",
+            unit="fraction",
+            goal="none",
+            family="evaluation.accuracy_bound:accuracy_bound",
+            label=f"Fano bound on accuracy from {group}",
+        )
+        for group in groups
+    )
+
+
+def inception(count: int, prerequisites: str) -> tuple[Quantity, ...]:
+    """Inception Score of `count` samples, its factors, and the accuracy of the classifier that judges them.
+
+    prerequisites: the 'module:function' that names that classifier, in the role `reference`.
+    """
+    measures: tuple[tuple[str, str, Goal, str], ...] = (
+        (f"inception_score@{count}", "", "maximise", "Inception Score"),
+        (f"diversity@{count}", "", "maximise", "diversity of samples"),
+        (f"sharpness@{count}", "", "maximise", "sharpness of samples"),
+        ("reference_accuracy", "fraction", "none", "accuracy of the reference classifier"),
+    )
+    return tuple(
+        Quantity(
+            name=name,
+            unit=unit,
+            goal=goal,
+            family="evaluation.inception:inception",
+            label=label,
+            prerequisites=prerequisites,
+        )
+        for name, unit, goal, label in measures
     )
 
 

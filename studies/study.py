@@ -28,12 +28,13 @@ class Reduction:
     """How a study becomes its reduced twin, NAME@small: what it asks, at a fraction of the cost.
 
     note: how the twin differs, in words; it stands in everything that the twin yields.
-    axes, seeds: in place of the study's, where given. assign: values placed in the base trial, by path.
+    axes, seeds, quantities: in place of the study's, where given. assign: values placed in the base trial, by path.
     """
 
     note: str
     axes: Axes | None = None
     seeds: int | tuple[int, ...] | None = None
+    quantities: tuple[Quantity, ...] | None = None
     assign: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -181,6 +182,7 @@ class Study:
             axes=self.axes if reduction.axes is None else reduction.axes,
             seeds=self.seeds if reduction.seeds is None else reduction.seeds,
             declared=self.declared if reduction.seeds is None else None,
+            quantities=self.quantities if reduction.quantities is None else reduction.quantities,
             reduction=None,
             note="; ".join(part for part in (self.note, reduction.note) if part),
         )

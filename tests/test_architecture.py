@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Which of our modules each package may import.
 OURS = {
     "models": ("models",),
-    "evaluation": ("evaluation", "models", "results.quantity"),
+    "evaluation": ("evaluation", "models", "results.quantity", "results.information_bound"),
     "studies": ("studies", "models.spec", "models.families", "models.kinds", "results"),
     "results": ("results",),
     "sweep": ("sweep", "studies", "evaluation", "results", "models"),

@@ -19,6 +19,7 @@ from models.data import idx
 from models.data.dataset import Dataset, Split
 from models.data.download import DataError, ensure
 from models.data.sources import (
+    MNIST,
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,
@@ -26,7 +27,7 @@ from models.data.sources import (
     OfficialSet,
     files_of,
 )
-from models.kinds import IdxImages, StochasticMnist, ThresholdedMnist
+from models.kinds import BinaryMnist, IdxImages, StochasticMnist, ThresholdedMnist
 from models.noise import Noise, key
 
 OFFICIAL_TRAIN, OFFICIAL_TEST = 60_000, 10_000
@@ -44,6 +45,18 @@ def load(data: IdxImages) -> Dataset:
     if official is None:
         raise DataError(f"{data.kind}: no official files are known for it, nor for a kind that it refines")
     return prepared(data, *_official(official))
+
+
+@functools.lru_cache(maxsize=2)
+def load_binary(data: BinaryMnist) -> Dataset:
+    """All 60,000 training images and the test images, rounded to 0 and 1; raises DataError."""
+    train, test = _official(MNIST)
+    return Dataset(spec=data, train=_rounded(train, data.train_images), test=_rounded(test, data.test_images))
+
+
+def _rounded(source: Split, count: int) -> Split:
+    """round(x / 255) of the first images; no x / 255 is a half."""
+    return Split(images=(source.images[:count] > THRESHOLD).to(torch.uint8), labels=source.labels[:count].clone())
 
 
 def _official(official: OfficialSet) -> tuple[Split, Split]:

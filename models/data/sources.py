@@ -72,6 +72,7 @@ BY_KIND = {
     "stochastic-mnist": MNIST,
     "thresholded-mnist": MNIST,
     "mnist": MNIST,
+    "binary-mnist": MNIST,
     "fashion-mnist": FASHION_MNIST,
 }
 

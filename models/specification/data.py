@@ -9,7 +9,10 @@ from pydantic import Field
 from models.families import Data
 
 TRAIN_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 50_000, 10_000, 10_000  # of the 60,000 + 10,000 in the official files
+OFFICIAL_TRAIN_IMAGES = 60_000
 SIDE = 28  # pixels
+SVHN_TRAIN_IMAGES, SVHN_TEST_IMAGES = 73_257, 26_032
+CIFAR10_BATCH, CIFAR10_TEST_IMAGES = 10_000, 10_000
 
 
 class Digits(Data):
@@ -73,3 +76,50 @@ class FashionMnist(IdxImages):
 
     kind = "fashion-mnist"
     levels = 255
+
+
+class BinaryMnist(Data):
+    """MNIST with each pixel its intensity x/255 rounded to 0 or 1: all 60,000 training images, none to validate on
+    (Xiao & Bamler 2023, Sec. 5.1; their code).
+
+    train_images, test_images: only the first so many.
+    """
+
+    kind = "binary-mnist"
+    implementation = "models.data.mnist:load_binary"
+    shape = (1, SIDE, SIDE)
+    levels = 1
+    classes = 10
+    train_images: Annotated[int, Field(strict=True, ge=1, le=OFFICIAL_TRAIN_IMAGES)] = OFFICIAL_TRAIN_IMAGES
+    test_images: Annotated[int, Field(strict=True, ge=1, le=TEST_IMAGES)] = TEST_IMAGES
+
+
+class Svhn(Data):
+    """Street View House Numbers, cropped digits (Netzer et al. 2011), 32×32 colour of 0..255; no validation split.
+
+    train_images, test_images: only the first so many.
+    """
+
+    kind = "svhn"
+    implementation = "models.data.svhn:load"
+    shape = (3, 32, 32)
+    levels = 255
+    classes = 10
+    train_images: Annotated[int, Field(strict=True, ge=1, le=SVHN_TRAIN_IMAGES)] = SVHN_TRAIN_IMAGES
+    test_images: Annotated[int, Field(strict=True, ge=1, le=SVHN_TEST_IMAGES)] = SVHN_TEST_IMAGES
+
+
+class Cifar10(Data):
+    """CIFAR-10 (Krizhevsky 2009), binary version, 32×32 colour of 0..255; no validation split.
+
+    batches: how many of the five training batches of 10,000, the first ones: a trial of fewer is another trial, and
+    needs the files of these alone. test_images: only the first so many.
+    """
+
+    kind = "cifar10"
+    implementation = "models.data.cifar10:load"
+    shape = (3, 32, 32)
+    levels = 255
+    classes = 10
+    batches: Annotated[int, Field(strict=True, ge=1, le=5)] = 5
+    test_images: Annotated[int, Field(strict=True, ge=1, le=CIFAR10_TEST_IMAGES)] = CIFAR10_TEST_IMAGES

@@ -78,6 +78,40 @@ class HierarchicalModel(Model):
             raise ValueError(f"a hierarchical model needs a decoder of independent pixels, not {self.decoder.kind}")
 
 
+class ConvolutionalHierarchy(Model):
+    """The two-layer models of Xiao & Bamler (2023), Tables 2 and 3, for images of 32×32 or 28×28.
+
+    z2, of `top` numbers, is read from 4×4 maps of `channels`; z1 is itself `channels` maps of 4×4, from which three
+    transposed convolutions make the image. hidden: the width of p(z1|z2).
+    inference: 'generalised' has a network of its own for q(z1|z2, x) (GHVAE); 'ladder' merges an estimate from the
+    image, weighted by precision, with p(z1|z2) (LVAE, after Sønderby et al. 2016).
+    Colour images take the defaults (GHVAE 475,811 parameters, LVAE 408,131), MNIST channels=16, top=20, hidden=128
+    (GHVAE 122,713).
+    """
+
+    kind = "convolutional-hierarchy"
+    implementation = "models.convolutional_hierarchy:build"
+    channels: Count = 32
+    top: Count = 32
+    hidden: Count = 256
+    inference: Literal["generalised", "ladder"] = "generalised"
+    likelihood: AnyLikelihood
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return ("z1", "z2")
+
+    @property
+    def convolutional(self) -> bool:
+        return True
+
+    def check(self, data: Data) -> None:
+        self.likelihood.check(data)
+        _, height, width = data.shape
+        if height != width or height not in (28, 32):
+            raise ValueError(f"a convolutional hierarchy is for images of 28×28 or 32×32, not {height}×{width}")
+
+
 class ClassifierModel(Model):
     """p(y|x): an encoder with a linear layer to the classes; no latents. Its distortion is −log p(y|x).
 

@@ -16,12 +16,16 @@ def _check_weights(beta: tuple[float, ...], model: Model) -> None:
 
 
 class BetaObjective(Objective):
-    """D + Σ_g β_g R_g: the ELBO at β = 1 (Higgins et al. 2017; per layer, Xiao & Bamler 2023, Eq. 8)."""
+    """D + Σ_g β_g R_g: the ELBO at β = 1 (Higgins et al. 2017; per layer, Xiao & Bamler 2023, Eq. 8).
+
+    warmup: steps over which all weights rise linearly from 0; at once where it is 0.
+    """
 
     kind = "beta"
     implementation = "models.objectives:Beta"
     numbers = frozenset({"beta"})
     beta: Annotated[tuple[NonNegative, ...], Field(min_length=1)] = (1.0,)
+    warmup: Annotated[int, Field(strict=True, ge=0)] = 0
 
     def check(self, model: Model) -> None:
         super().check(model)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.families import Auxiliary, Data, Decoder, Encoder, Likelihood, Prior
-from models.spec import Count, Positive, Widths
+from models.spec import Count, Fraction, Positive, Widths
 
 Activation = Literal["relu", "tanh", "elu"]
 Even = Annotated[int, Field(strict=True, ge=2, multiple_of=2)]
@@ -84,6 +84,22 @@ class WideResNetEncoder(Encoder):
 
     def check(self, data: Data) -> None:
         _check_halvings(2, data)
+
+
+class DropoutCnnEncoder(Encoder):
+    """The small classifier by which Xiao & Bamler (2023) judge samples of MNIST, without its last layer (their code):
+    convolutions of kernel 3 to `channels`, the maximum of 2×2, a dense layer of `width`, dropout before and after it.
+    """
+
+    kind = "dropout-cnn"
+    implementation = "models.dropout_cnn:DropoutCnn"
+    convolutional = True
+    channels: Widths = (32, 64)
+    width: Count = 128
+    dropout: tuple[Fraction, Fraction] = (0.25, 0.5)
+
+    def check(self, data: Data) -> None:
+        _check_halvings(1, data)
 
 
 class DenseDecoder(Decoder):

@@ -183,7 +183,7 @@ def test_every_kind_of_idx_images_has_its_official_files() -> None:
     ours = {
         tag for tag, kind in kinds(Data).items() if issubclass(kind, IdxImages) and kind.__module__ == Mnist.__module__
     }
-    assert set(BY_KIND) == ours
+    assert ours <= set(BY_KIND)
     assert files_of(FashionMnist) == FASHION_MNIST
     assert [files_of(kind) for kind in (Mnist, StochasticMnist, ThresholdedMnist)] == [MNIST] * 3
     assert files_of(Digits) is None

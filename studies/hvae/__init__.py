@@ -1,0 +1,1 @@
+"""Trading Information between Latents in Hierarchical Variational Autoencoders (Xiao & Bamler, ICLR 2023)."""
