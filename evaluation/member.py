@@ -79,6 +79,15 @@ class Member:
         rows = -(-count // ALIGN) * ALIGN
         return joined([(self._call("generate", rows, RowNoise(self.noise, 0, rows)),)], count, 0)[0]
 
+    @torch.no_grad()
+    def judged_samples(self, judge: Network, count: int) -> Floats:
+        """What a classifier says of `count` samples from the prior, logits: (count, classes)."""
+        parts = []
+        for first, rows in chunks(count, self._chunk):
+            means = self._call("generate", rows, RowNoise(self.noise, first, rows))
+            parts.append((judge.logits(means * self._data.spec.levels),))
+        return joined(parts, count, 0)[0]
+
     def _split(self, name: SplitName) -> Split:
         split: Split | None = getattr(self._data, name)
         if split is None:

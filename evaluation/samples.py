@@ -38,8 +38,10 @@ def first_of_each_class(labels: npt.NDArray[np.int64], classes: int) -> npt.NDAr
 
 
 def quantise(means: Floats, levels: int) -> Pictures:
-    """Pixel means in [0, 1] to the nearest of 0..levels; raises EvaluationError for what is not a mean of pixels."""
-    if not np.isfinite(means).all() or means.min() < 0 or means.max() > 1:
-        low, high = means.min(), means.max()
-        raise EvaluationError(f"samples: pixel means lie in [0, 1]; the model gave {low:.3g}..{high:.3g}")
-    return np.round(means * levels).astype(np.uint8)
+    """Pixel means to the nearest of 0..levels: those of a normal likelihood may leave [0, 1], and are cut there.
+
+    Raises EvaluationError for means that are not finite.
+    """
+    if not np.isfinite(means).all():
+        raise EvaluationError("samples: the model gave pixel means that are not finite")
+    return np.round(means.clip(0.0, 1.0) * levels).astype(np.uint8)

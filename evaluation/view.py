@@ -103,6 +103,12 @@ class PackView:
         return {group: arrays[3 * index : 3 * index + 3] for index, group in enumerate(self.groups)}
 
     @functools.cached_property
+    def modes(self) -> dict[str, Floats]:
+        """The posterior's mode of each group, given the mode of the group above: (K, N, d) by group."""
+        arrays = self._over_test("modes", lambda modes: tuple(map(modes.get, self.groups)), noisy=False)
+        return dict(zip(self.groups, arrays, strict=True))
+
+    @functools.cached_property
     def reconstructions(self) -> Floats:
         """The likelihood's mean at the modes of the posteriors, in [0, 1]: (K, N, C, H, W)."""
         return self._over_test("reconstruct", _alone, noisy=False)[0]
@@ -239,6 +245,11 @@ class View:
         """The posterior of `group`; a lower group's is conditional on the sample of the group above."""
         return CodeArrays(*(array[self._slot] for array in self._pack.codes[self._known(group)]))
 
+    def modes(self, group: str) -> Floats:
+        """The mode of `group`'s posterior, a lower group's given the mode of the group above: (N, d)."""
+        modes: Floats = self._pack.modes[self._known(group)][self._slot]
+        return modes
+
     def reconstructions(self) -> Floats:
         """The likelihood's mean at the modes of the posteriors, in [0, 1]: (N, C, H, W)."""
         means: Floats = self._pack.reconstructions[self._slot]
@@ -287,6 +298,10 @@ class View:
         if images is None:
             return self._pack.judged(role)
         return logits(self.prerequisite(role), torch.from_numpy(images))
+
+    def judged_samples(self, role: str, count: int) -> Floats:
+        """A prerequisite classifier's logits of `count` samples, not rounded and never all held: (count, classes)."""
+        return self._member.judged_samples(self.prerequisite(role), count)
 
     def _known(self, group: str) -> str:
         if group not in self.groups:

@@ -35,7 +35,7 @@ def test_an_absent_class_is_named(view_of, linear):
         samples(view, ("originals",))
 
 
-@pytest.mark.parametrize("value", [np.nan, -0.1, 1.1])
-def test_means_outside_the_pixels_range_are_refused(value):
-    with pytest.raises(EvaluationError, match=r"lie in \[0, 1\]"):
-        quantise(np.array([[[[0.5, value]]]]), 16)
+def test_means_that_leave_the_pixels_range_are_cut_and_those_that_are_not_finite_refused():
+    assert quantise(np.array([[[[0.5, -0.1, 1.1]]]]), 16).tolist() == [[[[8, 0, 16]]]]
+    with pytest.raises(EvaluationError, match="not finite"):
+        quantise(np.array([[[[0.5, np.nan]]]]), 16)
