@@ -54,5 +54,5 @@ def named_models(frame: Frame) -> tuple[NamedModel, ...]:
         (3, "VAE", vae, PSNR),
     ):
         if len(rows):
-            found.append(NamedModel(number=number, label=label, row=rows.loc[rows[column].idxmax()]))
+            found.append(NamedModel(number=number, label=label, row=rows.iloc[int(rows[column].argmax())]))
     return tuple(found)
