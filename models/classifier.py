@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.augmentation import crop_and_flip
 from models.auxiliaries import Target
 from models.build import implementation
 from models.families import Data
@@ -15,20 +16,28 @@ from models.spec import SpecificationError
 
 
 class Classifier(Network):
-    """p(y|x) = softmax of a linear layer on the features of t(x); t(x) = x where there is no target."""
+    """p(y|x) = softmax of a linear layer on the features of t(x); t(x) = x where there is no target.
+
+    augmented: whether training sees its images moved and mirrored.
+    """
 
     groups = ()
     supervised = True
 
-    def __init__(self, *, encoder: nn.Module, features: int, classes: int, target: Target | None) -> None:
+    def __init__(
+        self, *, encoder: nn.Module, features: int, classes: int, target: Target | None, augmented: bool
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.output = nn.Linear(features, classes)
         self.target = target
+        self.augmented = augmented
 
     def terms(self, x: Labelled, noise: Draws) -> Terms:
         """No rate, (0, B), and as distortion −log p(y|x), nats: (B,)."""
         images, labels = x
+        if self.augmented:
+            images = crop_and_flip(images, noise)
         surprise = F.cross_entropy(self._logits(images, noise), labels, reduction="none")
         return Terms(surprise.new_zeros((0, len(labels))), surprise, {})
 
@@ -55,4 +64,10 @@ def build(spec: ClassifierModel, data: Data) -> Network:
         except ValueError as error:
             raise SpecificationError(f"model.encoder on the target {spec.target.kind!r}: {error}") from None
     encoder = implementation(spec.encoder)(spec.encoder, seen)
-    return Classifier(encoder=encoder, features=encoder.features, classes=data.classes, target=target)
+    return Classifier(
+        encoder=encoder,
+        features=encoder.features,
+        classes=data.classes,
+        target=target,
+        augmented=spec.augmentation == "crop-flip",
+    )

@@ -87,6 +87,9 @@ from models.specification.parts import (
     DenseEncoder as DenseEncoder,
 )
 from models.specification.parts import (
+    DenseNet121Encoder as DenseNet121Encoder,
+)
+from models.specification.parts import (
     DropoutCnnEncoder as DropoutCnnEncoder,
 )
 from models.specification.parts import (
@@ -114,6 +117,9 @@ from models.specification.parts import (
     PyramidEncoder as PyramidEncoder,
 )
 from models.specification.parts import (
+    ResNet18Encoder as ResNet18Encoder,
+)
+from models.specification.parts import (
     StandardNormalPrior as StandardNormalPrior,
 )
 from models.specification.parts import (
@@ -123,6 +129,9 @@ from models.specification.parts import (
     WideResNetEncoder as WideResNetEncoder,
 )
 from models.specification.training import (
+    Adadelta as Adadelta,
+)
+from models.specification.training import (
     Adam as Adam,
 )
 from models.specification.training import (
@@ -130,6 +139,15 @@ from models.specification.training import (
 )
 from models.specification.training import (
     ConstantSchedule as ConstantSchedule,
+)
+from models.specification.training import (
+    CosineSchedule as CosineSchedule,
+)
+from models.specification.training import (
+    Sgd as Sgd,
+)
+from models.specification.training import (
+    StepDecaySchedule as StepDecaySchedule,
 )
 from models.specification.training import (
     Training as Training,

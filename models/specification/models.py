@@ -116,12 +116,15 @@ class ClassifierModel(Model):
     """p(y|x): an encoder with a linear layer to the classes; no latents. Its distortion is −log p(y|x).
 
     target: what of the image it sees: the target of an auxiliary decoder, or the image itself where it is null.
+    augmentation: of training images, anew in every step: 'crop-flip' moves each by up to four pixels either way and
+    mirrors half of them.
     """
 
     kind = "classifier"
     implementation = "models.classifier:build"
     encoder: AnyEncoder = DenseEncoder()
     target: AnyAuxiliary | None = None
+    augmentation: Literal["none", "crop-flip"] = "none"
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from models.spec import Count, Fraction, Positive, Widths
 
 Activation = Literal["relu", "tanh", "elu"]
 Even = Annotated[int, Field(strict=True, ge=2, multiple_of=2)]
+Eights = Annotated[int, Field(strict=True, ge=8, multiple_of=8)]  # groups of channels are normalised together
 CORE = 7  # the height and width at which the networks of Seybold et al. (2019) stop halving an image
 
 
@@ -84,6 +85,31 @@ class WideResNetEncoder(Encoder):
 
     def check(self, data: Data) -> None:
         _check_halvings(2, data)
+
+
+class ResNet18Encoder(Encoder):
+    """ResNet-18 for small images without its last layer (He et al. 2016): stages of 1, 2, 4 and 8 times `width`, with
+    group for batch normalisation, as in the wide ones."""
+
+    kind = "resnet-18"
+    implementation = "models.resnet:ResNet18"
+    convolutional = True
+    width: Eights = 64
+
+    def check(self, data: Data) -> None:
+        _check_halvings(3, data)
+
+
+class DenseNet121Encoder(Encoder):
+    """DenseNet-121 for small images without its last layer (Huang et al. 2017), likewise."""
+
+    kind = "densenet-121"
+    implementation = "models.densenet:DenseNet121"
+    convolutional = True
+    growth: Eights = 32
+
+    def check(self, data: Data) -> None:
+        _check_halvings(3, data)
 
 
 class DropoutCnnEncoder(Encoder):

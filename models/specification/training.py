@@ -30,6 +30,28 @@ class WarmupDecaySchedule(Schedule):
     floor: NonNegative = 1e-10
 
 
+class StepDecaySchedule(Schedule):
+    """η(t) = η · f^⌊t/every⌋ at step t = 0, 1, …, with f = `factor`."""
+
+    kind = "step-decay"
+    implementation = "models.training.schedules:StepDecay"
+    factor: Fraction
+    every: Count
+
+
+class CosineSchedule(Schedule):
+    """η(t) = η · (1 + cos(π t'/steps)) / 2 at step t = 0, 1, …, t' = every · ⌊t/every⌋, and 0 from t' = `steps` on
+    (Loshchilov & Hutter 2017, without restarts).
+
+    every: steps between two changes of the rate: an epoch in PyTorch's recipes.
+    """
+
+    kind = "cosine"
+    implementation = "models.training.schedules:Cosine"
+    steps: Count
+    every: Count = 1
+
+
 class Adam(Optimiser):
     """Adam with bias correction (Kingma & Ba 2015)."""
 
@@ -54,6 +76,30 @@ class Adamax(Optimiser):
     beta2: Fraction = 0.999
     epsilon: Positive = 1e-8
     bias_correction: bool = True
+    schedule: AnySchedule = ConstantSchedule()
+
+
+class Sgd(Optimiser):
+    """Gradient descent with momentum, as PyTorch defines it, and weight decay in the gradient, of every parameter."""
+
+    kind = "sgd"
+    implementation = "models.training.optimisers:Sgd"
+    numbers = frozenset({"learning_rate"})
+    learning_rate: Positive = 1e-2
+    momentum: Fraction = 0.9
+    weight_decay: NonNegative = 0.0
+    schedule: AnySchedule = ConstantSchedule()
+
+
+class Adadelta(Optimiser):
+    """Adadelta (Zeiler 2012), its steps scaled by the learning rate; ρ = `decay`."""
+
+    kind = "adadelta"
+    implementation = "models.training.optimisers:Adadelta"
+    numbers = frozenset({"learning_rate"})
+    learning_rate: Positive = 1.0
+    decay: Fraction = 0.9
+    epsilon: Positive = 1e-6
     schedule: AnySchedule = ConstantSchedule()
 
 

@@ -55,3 +55,34 @@ class Adamax:
         torch.maximum(infinity, gradient.abs(), out=infinity)
         correction = 1.0 - spec.beta1**count if spec.bias_correction else 1.0
         rows.addcmul_(first / (infinity + spec.epsilon), rate, value=-1.0 / correction)
+
+
+class Sgd:
+    """v ← μ v + g + λ θ, θ ← θ − η v, from v = 0 (torch.optim.SGD); μ: momentum, λ: weight decay."""
+
+    moments = ("velocity",)
+
+    def __init__(self, spec: kinds.Sgd) -> None:
+        self.spec = spec
+
+    def step(self, rows: Tensor, gradient: Tensor, moments: dict[str, Tensor], count: int, rate: Tensor) -> None:
+        spec = self.spec
+        velocity = moments["velocity"].mul_(spec.momentum).add_(gradient).add_(rows, alpha=spec.weight_decay)
+        rows.addcmul_(velocity, rate, value=-1.0)
+
+
+class Adadelta:
+    """v ← ρ v + (1-ρ) g², Δ = g √(u + ε) / √(v + ε), u ← ρ u + (1-ρ) Δ², θ ← θ − η Δ (Zeiler 2012, Algorithm 1)."""
+
+    moments = ("square", "moved")
+
+    def __init__(self, spec: kinds.Adadelta) -> None:
+        self.spec = spec
+
+    def step(self, rows: Tensor, gradient: Tensor, moments: dict[str, Tensor], count: int, rate: Tensor) -> None:
+        spec = self.spec
+        square = moments["square"].mul_(spec.decay).addcmul_(gradient, gradient, value=1.0 - spec.decay)
+        moved = moments["moved"]
+        delta = (moved + spec.epsilon).sqrt_().div_((square + spec.epsilon).sqrt_()).mul_(gradient)
+        moved.mul_(spec.decay).addcmul_(delta, delta, value=1.0 - spec.decay)
+        rows.addcmul_(delta, rate, value=-1.0)

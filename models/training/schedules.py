@@ -39,3 +39,25 @@ class WarmupDecay:
         spec = self.spec
         decayed, cold = (math.pow(spec.factor, step / length) for length in (spec.decay, spec.warmup))
         return base * (decayed * (1.0 - cold)) + spec.floor
+
+
+class StepDecay:
+    """η(t) = η · f^⌊t/every⌋ (torch.optim.lr_scheduler.StepLR)."""
+
+    def __init__(self, spec: kinds.StepDecaySchedule) -> None:
+        self.spec = spec
+
+    def rate(self, base: Tensor, step: int) -> Tensor:
+        return base * math.pow(self.spec.factor, step // self.spec.every)
+
+
+class Cosine:
+    """η(t) = η · (1 + cos(π t'/steps)) / 2, t' = every · ⌊t/every⌋, at most `steps` (torch's CosineAnnealingLR)."""
+
+    def __init__(self, spec: kinds.CosineSchedule) -> None:
+        self.spec = spec
+
+    def rate(self, base: Tensor, step: int) -> Tensor:
+        spec = self.spec
+        done = min(step // spec.every * spec.every, spec.steps)
+        return base * (0.5 * (1.0 + math.cos(math.pi * done / spec.steps)))

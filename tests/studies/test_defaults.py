@@ -14,14 +14,17 @@ import torch
 from torch import nn
 
 from models import (
+    augmentation,
     auxiliaries,
     decoders,
+    densenet,
     encoders,
     full_normal,
     hierarchical,
     layers,
     logistic_mixture,
     pyramid,
+    resnet,
     vamp,
     wide_resnet,
 )
@@ -41,6 +44,7 @@ from models.families import (
 )
 from models.initialise import initialise
 from models.kinds import (
+    Adadelta,
     Adam,
     Adamax,
     AnnealedObjective,
@@ -52,9 +56,11 @@ from models.kinds import (
     ConvolutionalAuxiliary,
     ConvolutionalDecoder,
     ConvolutionalEncoder,
+    CosineSchedule,
     CrossEntropyObjective,
     DenseDecoder,
     DenseEncoder,
+    DenseNet121Encoder,
     Digits,
     DuelingObjective,
     FashionMnist,
@@ -71,7 +77,10 @@ from models.kinds import (
     PixelCnnDecoder,
     PyramidDecoder,
     PyramidEncoder,
+    ResNet18Encoder,
+    Sgd,
     StandardNormalPrior,
+    StepDecaySchedule,
     StochasticMnist,
     TargetRateObjective,
     ThresholdedMnist,
@@ -105,6 +114,8 @@ PINNED: tuple[tuple[Spec, str], ...] = (  # every kind, with no more than it mus
     (ConvolutionalEncoder(), '{"kind": "convolutional", "channels": [16, 16], "activation": "relu"}'),
     (PyramidEncoder(), '{"kind": "pyramid", "filters": 64, "halvings": 2}'),
     (WideResNetEncoder(), '{"kind": "wide-resnet", "depth": 16, "width": 4}'),
+    (ResNet18Encoder(), '{"kind": "resnet-18", "width": 64}'),
+    (DenseNet121Encoder(), '{"kind": "densenet-121", "growth": 32}'),
     (DenseDecoder(), DENSE),
     (ConvolutionalDecoder(), '{"kind": "convolutional", "channels": [16, 16], "activation": "relu"}'),
     (PyramidDecoder(), '{"kind": "pyramid", "filters": 64, "halvings": 2}'),
@@ -129,7 +140,10 @@ PINNED: tuple[tuple[Spec, str], ...] = (  # every kind, with no more than it mus
         f'{{"kind": "hierarchical", "latents": [16, 8], "encoder": {DENSE}, "conditional": [64], "decoder": {DENSE}, '
         f'"likelihood": {BINOMIAL}}}',
     ),
-    (ClassifierModel(), f'{{"kind": "classifier", "encoder": {DENSE}, "target": null}}'),
+    (
+        ClassifierModel(),
+        f'{{"kind": "classifier", "encoder": {DENSE}, "target": null, "augmentation": "none"}}',
+    ),
     (BetaObjective(), '{"kind": "beta", "beta": [1.0]}'),
     (AnnealedObjective(steps=500), '{"kind": "annealed", "beta": 1.0, "start": 0.0, "steps": 500}'),
     (FreeBitsObjective(floor=1.0), '{"kind": "free-bits", "floor": 1.0}'),
@@ -144,10 +158,20 @@ PINNED: tuple[tuple[Spec, str], ...] = (  # every kind, with no more than it mus
         WarmupDecaySchedule(),
         '{"kind": "warmup-decay", "factor": 0.66, "decay": 10000.0, "warmup": 1000.0, "floor": 1e-10}',
     ),
+    (StepDecaySchedule(factor=0.7, every=5), '{"kind": "step-decay", "factor": 0.7, "every": 5}'),
+    (CosineSchedule(steps=5), '{"kind": "cosine", "steps": 5, "every": 1}'),
     (Adam(), ADAM),
     (
         Adamax(),
         f'{{"kind": "adamax", "learning_rate": 0.002, {MOMENTS}, "bias_correction": true, "schedule": {CONSTANT}}}',
+    ),
+    (
+        Sgd(),
+        f'{{"kind": "sgd", "learning_rate": 0.01, "momentum": 0.9, "weight_decay": 0.0, "schedule": {CONSTANT}}}',
+    ),
+    (
+        Adadelta(),
+        f'{{"kind": "adadelta", "learning_rate": 1.0, "decay": 0.9, "epsilon": 1e-06, "schedule": {CONSTANT}}}',
     ),
     (
         Training(steps=5, batch_size=2),
@@ -206,6 +230,10 @@ def test_the_constants_of_networks_stand_for_ever() -> None:
     assert (pyramid.KERNEL, pyramid.PADDING, pyramid.CORE) == (5, 2, 7), f"the pyramids have changed; {ADVICE}"
     residual = (wide_resnet.STEM, wide_resnet.STAGES, wide_resnet.GROUPS)
     assert residual == (16, (16, 32, 64), 8), f"the wide residual networks have changed; {ADVICE}"
+    assert (resnet.STAGES, resnet.BLOCKS, resnet.GROUPS) == ((1, 2, 4, 8), 2, 8), f"ResNet-18 has changed; {ADVICE}"
+    dense = (densenet.BLOCKS, densenet.STEM, densenet.BOTTLENECK, densenet.COMPRESSION, densenet.GROUP)
+    assert dense == ((6, 12, 24, 16), 2, 4, 2, 8), f"DenseNet-121 has changed; {ADVICE}"
+    assert augmentation.PADDING == 4, f"the augmentation has changed; {ADVICE}"
     counting = (auxiliaries.ACTIVATION, auxiliaries.COMPONENTS)
     assert counting == ("relu", 5), f"the auxiliary decoders have changed; {ADVICE}"
     mixture = (logistic_mixture.UNIT, logistic_mixture.MIN_LOG_SCALE, logistic_mixture.PARAMETERS)

@@ -17,20 +17,24 @@ from models.families import (
     Schedule,
 )
 from models.kinds import (
+    Adadelta,
     Adam,
     Adamax,
     AnnealedObjective,
     Bernoulli,
     BetaObjective,
     Binomial,
+    Cifar10,
     ClassifierModel,
     ConstantSchedule,
     ConvolutionalAuxiliary,
     ConvolutionalDecoder,
     ConvolutionalEncoder,
+    CosineSchedule,
     CrossEntropyObjective,
     DenseDecoder,
     DenseEncoder,
+    DenseNet121Encoder,
     Digits,
     DuelingObjective,
     FashionMnist,
@@ -46,7 +50,10 @@ from models.kinds import (
     PixelCnnDecoder,
     PyramidDecoder,
     PyramidEncoder,
+    ResNet18Encoder,
+    Sgd,
     StandardNormalPrior,
+    StepDecaySchedule,
     StochasticMnist,
     TargetRateObjective,
     ThresholdedMnist,
@@ -69,6 +76,8 @@ SHORTEST: tuple[Kind, ...] = (  # every kind that ships, with no more than it mu
     ConvolutionalEncoder(),
     PyramidEncoder(),
     WideResNetEncoder(),
+    ResNet18Encoder(),
+    DenseNet121Encoder(),
     DenseDecoder(),
     ConvolutionalDecoder(),
     PyramidDecoder(),
@@ -94,9 +103,15 @@ SHORTEST: tuple[Kind, ...] = (  # every kind that ships, with no more than it mu
     CrossEntropyObjective(),
     ConstantSchedule(),
     WarmupDecaySchedule(),
+    StepDecaySchedule(factor=0.7, every=5),
+    CosineSchedule(steps=5),
     Adam(),
     Adamax(),
+    Sgd(),
+    Adadelta(),
 )
+
+DEEP = ResNet18Encoder, DenseNet121Encoder  # for images that halve three times
 
 
 class BinaryImages(Data):
@@ -135,7 +150,7 @@ def test_every_kind_that_ships_gives_a_trial_an_id_of_its_own() -> None:
         plain(),
         plain(posterior="full"),
         *(plain(likelihood=one) for one in (Binomial(total=1), Gaussian())),
-        *(plain(encoder=one) for one in of(Encoder)[1:]),
+        *(plain(encoder=one) for one in of(Encoder)[1:] if not isinstance(one, DEEP)),
         *(plain(decoder=one) for one in of(Decoder)[1:]),
         *(plain(prior=one) for one in of(Prior)[1:]),
         HierarchicalModel(latents=(16, 8), likelihood=Bernoulli()),
@@ -161,9 +176,20 @@ def test_every_kind_that_ships_gives_a_trial_an_id_of_its_own() -> None:
         for model, objective in pairs
         for training in trainings
     ]
+    trials += [
+        Trial(
+            data=Cifar10(),
+            model=ClassifierModel(encoder=encoder, augmentation=augmentation),
+            objective=CrossEntropyObjective(),
+            training=trainings[0],
+        )
+        for encoder in of(Encoder)
+        if isinstance(encoder, DEEP)
+        for augmentation in ("none", "crop-flip")
+    ]
     for data in of(Data)[1:]:
         likelihood = Bernoulli() if data.levels == 1 else LogisticMixture()
         trials.append(
             Trial(data=data, model=plain(likelihood=likelihood), objective=BetaObjective(), training=trainings[0])
         )
-    assert len({trial.id for trial in trials}) == len(trials) == 4 * (4 * 12 + 4 + 5) + 4
+    assert len({trial.id for trial in trials}) == len(trials) == 16 * (4 * 12 + 4 + 5) + 4 + 4
