@@ -38,7 +38,9 @@ class Scaled(nn.Sequential):
         self.scale = 1.0 / levels
 
     def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = super().forward(x * self.scale)
+        features = x * self.scale
+        for layer in self:
+            features = layer(features)
         return features
 
 
