@@ -37,6 +37,12 @@ def test_beta_weighs_each_group_bottom_up() -> None:
     assert _loss(kinds.BetaObjective(beta=(0.0, 0.0))) == pytest.approx(10)
 
 
+@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (1, 0.01), (50, 0.5), (99, 0.99), (100, 1.0), (200, 1.0)])
+def test_a_warmup_raises_all_weights_from_nothing(step: int, weight: float) -> None:
+    spec = kinds.BetaObjective(beta=(0.1, 10.0), warmup=100)
+    assert _loss(spec, step) == pytest.approx(10 + weight * 5.2)
+
+
 @pytest.mark.parametrize(
     ("step", "weight"), [(0, 0.2), (25, 0.4), (50, 0.6), (99, 0.992), (100, 1.0), (101, 1.0), (100_000, 1.0)]
 )
@@ -124,11 +130,12 @@ def test_cross_entropy_is_the_mean_distortion_alone() -> None:
             kinds.DuelingObjective(beta=(1.0, 1.0), auxiliary_weight=2.0, removed_at=5),
         ],
         [kinds.BetaObjective(beta=(0.1, 2.0)), kinds.BetaObjective(beta=(1.0, 1.0))],
+        [kinds.BetaObjective(beta=(0.1, 2.0), warmup=5), kinds.BetaObjective(beta=(1.0, 1.0), warmup=5)],
         [kinds.AnnealedObjective(steps=7), kinds.AnnealedObjective(steps=9, start=0.5, beta=2.0)],
         [kinds.FreeBitsObjective(floor=0.1), kinds.FreeBitsObjective(floor=3.0)],
         [kinds.TargetRateObjective(target=1.0), kinds.TargetRateObjective(target=5.0, weight=2.0)],
     ],
-    ids=lambda specs: specs[0].kind,
+    ids=lambda specs: "warmup" if getattr(specs[0], "warmup", 0) else specs[0].kind,
 )
 def test_a_packs_numbers_give_each_trial_its_own_loss(specs: list[Objective]) -> None:
     objective = build_objective(specs[0])
