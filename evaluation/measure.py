@@ -109,4 +109,4 @@ def _value(quantity: Quantity, values: Mapping[str, Value]) -> Value:
         raise EvaluationError(f"{where}: images are uint8 (n, C, H, W), not {value.dtype} {value.shape}")
     if quantity.form == "codes" and not (np.issubdtype(value.dtype, np.floating) and np.isfinite(value).all()):
         raise EvaluationError(f"{where}: codes are finite floating-point numbers; got {value.dtype} or non-finite ones")
-    return value
+    return value if value.base is None else value.copy()  # of a part, the whole would be kept

@@ -6,7 +6,7 @@ trial takes the same vectorised path. Noise comes in blocks of 64 rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -64,12 +64,21 @@ def batch(images: Tensor, first: int, rows: int, device: torch.device, dtype: to
     return images[index].to(device, dtype)
 
 
-def joined(parts: Sequence[tuple[Tensor, ...]], count: int, axis: int) -> tuple[Floats, ...]:
-    """The chunks' tensors put together along the axis of the rows, without those that filled up the last chunk."""
-    kept = (*(slice(None),) * axis, slice(count))
-    return tuple(
-        np.concatenate([tensor.cpu().numpy() for tensor in tensors], axis)[kept] for tensors in zip(*parts, strict=True)
-    )
+def joined(parts: Iterable[tuple[Tensor, ...]], count: int, axis: int) -> tuple[Floats, ...]:
+    """The chunks' tensors put together along the axis of the rows, without those that filled up the last chunk.
+
+    They go to the host one by one, so that the device holds no more than one chunk.
+    """
+    whole: tuple[Floats, ...] = ()
+    before, first = (slice(None),) * axis, 0
+    for tensors in parts:
+        chunk = [tensor.cpu().numpy() for tensor in tensors]
+        rows = chunk[0].shape[axis]
+        whole = whole or tuple(np.empty((*one.shape[:axis], count, *one.shape[axis + 1 :]), one.dtype) for one in chunk)
+        for array, one in zip(whole, chunk, strict=True):
+            array[(*before, slice(first, first + rows))] = one[(*before, slice(count - first))]
+        first += rows
+    return whole
 
 
 @torch.no_grad()

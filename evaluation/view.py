@@ -1,27 +1,27 @@
 """View: what the families of quantities see of one trained trial, and PackView, which produces it for a pack at once.
 
 Every number's bits depend neither on the trial's slot nor on its neighbours (evaluation/rows.py). Each pass over the
-test split (terms, codes, reconstructions, samples) happens on first use, once for the whole pack; what few families
-ask for, or what is large (draws, sampled reconstructions), on first use for the trial alone.
+test split (terms, codes, reconstructions, samples) happens on first use, for as much of the pack as its results fit
+the memory set apart for them (evaluation/passes.py); what few families ask for, or what is large (draws, sampled
+reconstructions), on first use for the trial alone.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.func import functional_call, vmap
 
 from evaluation.errors import EvaluationError
 from evaluation.member import Member, SplitName
-from evaluation.rows import CHUNK, Floats, Pictures, RowNoise, batch, chunks, joined, logits
+from evaluation.passes import BUDGET, Passes, Unpack
+from evaluation.rows import CHUNK, Floats, Pictures, logits
 from models.data.dataset import Dataset
 from models.network import Network
 from models.noise import ALIGN, Noise
@@ -42,9 +42,9 @@ class PackView:
     """The trained networks of a pack on the splits of their data.
 
     network: the module of one trial. parameters: by name, stacked (K, *shape), all on one device. keys: (K, 2) int64,
-    the noise keys of the trials. fused: all members at once by vmap; otherwise one after another, for networks too big
-    for that. chunk: rows at a time, a multiple of 64. prerequisites: by role, the networks that these trials are
-    measured with, their weights in place.
+    the noise keys of the trials. fused: members at once by vmap; otherwise one after another, for networks too big for
+    that. chunk: rows at a time, a multiple of 64. budget: bytes that one pass may keep of several members.
+    prerequisites: by role, the networks that these trials are measured with, their weights in place.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class PackView:
         *,
         fused: bool = True,
         chunk: int = CHUNK,
+        budget: int = BUDGET,
         prerequisites: Mapping[str, Network] = NO_PREREQUISITES,
     ) -> None:
         if chunk < ALIGN or chunk % ALIGN:
@@ -73,13 +74,10 @@ class PackView:
         self.images: npt.NDArray[np.uint8] = data.test.images.cpu().numpy()
         self.prerequisites = prerequisites
         self._parameters = dict(parameters)
-        self._device = next(iter(self._parameters.values())).device
-        self._keys = keys.to(self._device)
+        self._keys = keys.to(next(iter(self._parameters.values())).device)
         self._dtype = dtype
-        self._fused = fused
         self._chunk = chunk
-        self._samples: dict[int, Floats] = {}
-        self._scales: dict[int, dict[str, Floats]] = {}
+        self.passes = Passes(network, parameters, data, self._keys, dtype, fused=fused, chunk=chunk, budget=budget)
         self._judged: dict[str, Floats] = {}
 
     def trial(self, slot: int) -> View:
@@ -87,49 +85,6 @@ class PackView:
         if not 0 <= slot < self.size:
             raise IndexError(f"this pack has slots 0..{self.size - 1}, not {slot}")
         return View(self, slot)
-
-    @functools.cached_property
-    def terms(self) -> tuple[Floats, Floats]:
-        """Rates (K, N, G) and distortion (K, N) in nats, from one posterior sample a datum."""
-        rate, distortion = self._over_test("terms", lambda terms: (terms.rate.T, terms.distortion))
-        return rate, distortion
-
-    @functools.cached_property
-    def codes(self) -> dict[str, tuple[Floats, ...]]:
-        """Mean, std and sample, each (K, N, d), by group; the samples are those behind `terms`."""
-        arrays = self._over_test(
-            "codes", lambda codes: tuple(itertools.chain(*(codes[group] for group in self.groups)))
-        )
-        return {group: arrays[3 * index : 3 * index + 3] for index, group in enumerate(self.groups)}
-
-    @functools.cached_property
-    def modes(self) -> dict[str, Floats]:
-        """The posterior's mode of each group, given the mode of the group above: (K, N, d) by group."""
-        arrays = self._over_test("modes", lambda modes: tuple(map(modes.get, self.groups)), noisy=False)
-        return dict(zip(self.groups, arrays, strict=True))
-
-    @functools.cached_property
-    def reconstructions(self) -> Floats:
-        """The likelihood's mean at the modes of the posteriors, in [0, 1]: (K, N, C, H, W)."""
-        return self._over_test("reconstruct", _alone, noisy=False)[0]
-
-    @functools.cached_property
-    def logits(self) -> Floats:
-        """Of classifiers: log p(y|x) up to a constant, (K, N, classes)."""
-        return self._over_test("logits", _alone, noisy=False)[0]
-
-    def scales(self, count: int) -> dict[str, Floats]:
-        """Factors of the covariances of the first `count` codes, (K, count, d, d), by group."""
-        if count not in self._scales:
-            arrays = self._over_test("scales", lambda scales: tuple(map(scales.get, self.groups)), rows=count)
-            self._scales[count] = dict(zip(self.groups, arrays, strict=True))
-        return self._scales[count]
-
-    def samples(self, count: int) -> Floats:
-        """The likelihood's mean at latents drawn from the prior, in [0, 1]: (K, count, C, H, W)."""
-        if count not in self._samples:
-            self._samples[count] = self._over_rows("generate", count, lambda _, rows, noise: (rows, noise), _alone)[0]
-        return self._samples[count]
 
     def judged(self, role: str) -> Floats:
         """A prerequisite classifier's log p(y|x) of the test images, up to a constant: (N, classes)."""
@@ -146,50 +101,6 @@ class PackView:
         """The trial in a slot, by itself."""
         parameters = {name: tensor[slot] for name, tensor in self._parameters.items()}
         return Member(self.network, parameters, self.data, Noise(self._keys[slot], 0, self._dtype), self._chunk)
-
-    def _over_test(
-        self, method: str, unpack: Callable[[Any], tuple[Tensor, ...]], *, rows: int | None = None, noisy: bool = True
-    ) -> tuple[Floats, ...]:
-        """Calls a method on the first `rows` test images, all by default, with noise where it takes any."""
-
-        def arguments(first: int, count: int, noise: RowNoise) -> tuple[Any, ...]:
-            images = batch(self.data.test.images, first, count, self._device, self._dtype)
-            return (images, noise) if noisy else (images,)
-
-        return self._over_rows(method, self.rows if rows is None else rows, arguments, unpack)
-
-    @torch.no_grad()
-    def _over_rows(
-        self,
-        method: str,
-        count: int,
-        arguments: Callable[[int, int, RowNoise], tuple[Any, ...]],
-        unpack: Callable[[Any], tuple[Tensor, ...]],
-    ) -> tuple[Floats, ...]:
-        """Calls a method of every member's network on chunks of rows; unpacked (rows, ...) become (K, count, ...)."""
-        parts = []
-        for first, rows in chunks(count, self._chunk):
-
-            def member(parameters: dict[str, Tensor], key: Tensor, first: int = first, rows: int = rows) -> Any:
-                noise = RowNoise(Noise(key, 0, self._dtype), first, rows)
-                return unpack(functional_call(self.network, parameters, (method, *arguments(first, rows, noise))))
-
-            parts.append(self._over_members(member))
-        return joined(parts, count, 1)
-
-    def _over_members(self, member: Callable[[dict[str, Tensor], Tensor], Any]) -> tuple[Tensor, ...]:
-        if self._fused:
-            stacked: tuple[Tensor, ...] = vmap(member)(self._parameters, self._keys)
-            return stacked
-        each = [
-            member({name: tensor[slot] for name, tensor in self._parameters.items()}, self._keys[slot])
-            for slot in range(self.size)
-        ]
-        return tuple(torch.stack(tensors) for tensors in zip(*each, strict=True))
-
-
-def _alone(tensor: Tensor) -> tuple[Tensor, ...]:
-    return (tensor,)
 
 
 class View:
@@ -232,40 +143,45 @@ class View:
     @property
     def rates(self) -> dict[str, Floats]:
         """KL of each group to its prior, nats: (N,) by group, bottom-up."""
-        rate, _ = self._pack.terms
-        return {group: rate[self._slot, :, index] for index, group in enumerate(self.groups)}
+        rate, _ = self._terms
+        return {group: rate[:, index] for index, group in enumerate(self.groups)}
 
     @property
     def distortion(self) -> Floats:
         """−log p(x|z) with all constants at one posterior sample, nats: (N,)."""
-        distortion: Floats = self._pack.terms[1][self._slot]
-        return distortion
+        return self._terms[1]
+
+    @property
+    def _terms(self) -> tuple[Floats, ...]:
+        """Rates (N, G) and distortion (N,), from one posterior sample a datum."""
+        return self._over_test("terms", lambda terms: (terms.rate.T, terms.distortion))
 
     def codes(self, group: str) -> CodeArrays:
-        """The posterior of `group`; a lower group's is conditional on the sample of the group above."""
-        return CodeArrays(*(array[self._slot] for array in self._pack.codes[self._known(group)]))
+        """The posterior of `group`; a lower group's is conditional on the sample above. Samples: those of `rates`."""
+        place = 3 * self.groups.index(self._known(group))
+        arrays = self._over_test("codes", lambda codes: tuple(itertools.chain(*map(codes.get, self.groups))))
+        return CodeArrays(*arrays[place : place + 3])
 
     def modes(self, group: str) -> Floats:
         """The mode of `group`'s posterior, a lower group's given the mode of the group above: (N, d)."""
-        modes: Floats = self._pack.modes[self._known(group)][self._slot]
-        return modes
+        place = self.groups.index(self._known(group))
+        return self._over_test("modes", lambda modes: tuple(map(modes.get, self.groups)), noisy=False)[place]
 
     def reconstructions(self) -> Floats:
         """The likelihood's mean at the modes of the posteriors, in [0, 1]: (N, C, H, W)."""
-        means: Floats = self._pack.reconstructions[self._slot]
-        return means
+        return self._over_test("reconstruct", _alone, noisy=False)[0]
 
     def samples(self, count: int) -> Floats:
         """What the likelihood says at latents drawn from the prior, in [0, 1]: (count, C, H, W)."""
         if self._pack.network.autoregressive:
             return self._member.samples(count)
-        means: Floats = self._pack.samples(count)[self._slot]
-        return means
+        passes = self._pack.passes
+        return passes.over_rows(self._slot, "generate", count, lambda _, rows, noise: (rows, noise), _alone)[0]
 
     def scales(self, group: str, count: int) -> Floats:
         """Lower-triangular factors L of the covariances LLᵀ of the first `count` codes: (min(count, N), d, d)."""
-        factors: Floats = self._pack.scales(min(count, self._pack.rows))[self._known(group)][self._slot]
-        return factors
+        place, rows = self.groups.index(self._known(group)), min(count, self._pack.rows)
+        return self._over_test("scales", lambda scales: tuple(map(scales.get, self.groups)), rows=rows)[place]
 
     def draws(self, split: SplitName, group: str, count: int) -> Floats:
         """`count` independent samples of q(z|x) for each datum of a split, of the top group: (count, N, d).
@@ -286,8 +202,7 @@ class View:
 
     def logits(self) -> Floats:
         """Of a classifier: log p(y|x) of the test images up to a constant, (N, classes)."""
-        values: Floats = self._pack.logits[self._slot]
-        return values
+        return self._over_test("logits", _alone, noisy=False)[0]
 
     def prerequisite(self, role: str) -> Network:
         """The trained network that stands in that role for this trial, such as the classifier of original images."""
@@ -303,7 +218,16 @@ class View:
         """A prerequisite classifier's logits of `count` samples, not rounded and never all held: (count, classes)."""
         return self._member.judged_samples(self.prerequisite(role), count)
 
+    def _over_test(
+        self, method: str, unpack: Unpack, *, rows: int | None = None, noisy: bool = True
+    ) -> tuple[Floats, ...]:
+        return self._pack.passes.over_test(self._slot, method, unpack, rows=rows, noisy=noisy)
+
     def _known(self, group: str) -> str:
         if group not in self.groups:
             raise EvaluationError(f"no latent group {group!r}; {nearest(group, self.groups)}")
         return group
+
+
+def _alone(tensor: Tensor) -> tuple[Tensor, ...]:
+    return (tensor,)
