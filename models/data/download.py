@@ -78,7 +78,7 @@ def ensure(official: OfficialSet, tell: Tell = lambda line: None) -> Provided:
             f"{bases[0]}; run `sweep fetch {official.name}` where there is a network, put the files there by hand, or "
             f"name their folder by --data ({FOLDER_VARIABLE})"
         )
-    with _locked(official, folder, tell):
+    with locked(official, folder, tell):
         missing = _missing(official, folder)  # again: another process may have been here first
         for file in missing:
             _download(official, file, bases, folder / file.name, tell)
@@ -126,13 +126,13 @@ def _bases(official: OfficialSet) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _locked(official: OfficialSet, folder: Path, tell: Tell) -> Iterator[None]:
+def locked(official: OfficialSet, folder: Path, tell: Tell) -> Iterator[None]:
     """The right to write into a set's folder, which is made; the kernel takes it back from a process that dies."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("ab")
     except OSError as error:
-        raise _unwritable(official, folder, error) from None
+        raise unwritable(official, folder, error) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,11 +140,12 @@ def _locked(official: OfficialSet, folder: Path, tell: Tell) -> Iterator[None]:
             tell(f"waiting for another process that downloads {official.name} to {folder}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:  # of a file system without locks: without them two processes may write one file
-            raise _unwritable(official, folder, error) from None
+            raise unwritable(official, folder, error) from None
         yield
 
 
-def _unwritable(official: OfficialSet, path: Path, error: OSError) -> DataError:
+def unwritable(official: OfficialSet, path: Path, error: OSError) -> DataError:
+    """What to say of a folder or file that cannot be written."""
     return DataError(
         f"{official.name}: {path} cannot be written: {error.strerror}; --data ({FOLDER_VARIABLE}) names another folder"
     )
@@ -166,10 +167,10 @@ def _download(official: OfficialSet, file: OfficialFile, bases: tuple[str, ...],
                 target.flush()
                 os.fsync(target.fileno())
             partial.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
             return
     except OSError as error:
-        raise _unwritable(official, path, error) from None
+        raise unwritable(official, path, error) from None
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -215,7 +216,8 @@ def _fault(error: BaseException) -> str:
     return str(getattr(reason, "strerror", None) or reason or type(error).__name__)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Brings the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

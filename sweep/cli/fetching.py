@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sweep.cli import options
 from sweep.cli.options import Parser, UsageError, Verbs
 
 if TYPE_CHECKING:
+    from models.data.download import Provided
     from models.data.sources import OfficialSet
     from models.families import Data
 
@@ -27,7 +28,7 @@ def add(verbs: Verbs[Parser]) -> None:
         "does the same by itself; fetch serves machines that compute without a network, of which one may fetch for "
         "all. Where the official addresses cannot be reached, RATESWEEP_MIRROR names another one, under which the "
         "files lie as in the folder: SET/FILE.",
-        example="sweep fetch dueling --data /shared/data\nsweep fetch fashion-mnist\nsweep fetch mnist --offline",
+        example="sweep fetch dueling --data /shared/data\nsweep fetch hvae/cifar10@small\nsweep fetch mnist --offline",
     )
     fetch.add_argument(
         "names",
@@ -40,46 +41,50 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def fetch_data(namespace: Namespace) -> int:
     """The verb `fetch`."""
-    from models.data.download import ensure, megabytes
+    from models.data.archive import provide
 
     with options.data_from(namespace):
-        kinds = [kind for name in namespace.names for kind in _kinds_of(name)]
-        for kind in dict.fromkeys(kinds):
-            if not _official([kind]):
-                print(f"{kind.kind}: nothing to fetch")
-        for official in _official(kinds):
-            provided = ensure(official, _tell)
-            new = provided.downloaded
-            size = megabytes(official.bytes)
-            done = f"{len(official.files)} files ({size}) are there"
-            if new:
-                done += f", {len(new)} of them downloaded now ({megabytes(sum(file.bytes for file in new))})"
-            print(f"{official.name}: {done}; sizes and MD5 as published: {provided.folder}", flush=True)
+        found = [(kind, official) for name in namespace.names for kind, official in _named(name)]
+        for kind in dict.fromkeys(kind for kind, official in found if official is None):
+            print(f"{kind}: nothing to fetch")
+        for official in dict.fromkeys(official for _, official in found if official is not None):
+            print(_told(official, provide(official, _tell)), flush=True)
     return 0
 
 
-def provide(kinds: Iterable[type[Data]]) -> None:
-    """Puts the official files of these kinds of data in place, before work that needs them; raises DataError."""
-    from models.data.download import ensure
+def _told(official: OfficialSet, provided: Provided) -> str:
+    """What there is of a set now."""
+    from models.data.download import megabytes
 
-    for official in _official(kinds):
-        ensure(official, _tell)
+    new = provided.downloaded
+    got = megabytes(sum(file.bytes for file in new))
+    if official.parts:
+        done = f"{len(official.parts)} files are there, with the {megabytes(official.bytes)} that are needed of them"
+        done += f", unpacked from {new[0].name}, downloaded now ({got})" if new else ""
+        return f"{official.name}: {done}; sizes in whole images: {provided.folder}"
+    done = f"{len(official.files)} files ({megabytes(official.bytes)}) are there"
+    done += f", {len(new)} of them downloaded now ({got})" if new else ""
+    return f"{official.name}: {done}; sizes and MD5 as published: {provided.folder}"
+
+
+def provide_all(data: Iterable[Data]) -> None:
+    """Puts the official files of these data sets in place, before work that needs them; raises DataError."""
+    from models.data.archive import provide
+    from models.data.sources import needed_by
+
+    for official in dict.fromkeys(needed_by(one) for one in dict.fromkeys(data)):
+        if official is not None:
+            provide(official, _tell)
 
 
 def _tell(line: str) -> None:
     print(f"sweep: note: {line}", file=sys.stderr, flush=True)
 
 
-def _official(kinds: Iterable[type[Data]]) -> list[OfficialSet]:
-    """The sets of files that the kinds are made from, each once."""
-    from models.data.sources import files_of
-
-    return list(dict.fromkeys(official for kind in kinds if (official := files_of(kind)) is not None))
-
-
-def _kinds_of(name: str) -> Sequence[type[Data]]:
-    """The kinds of data that a name means: one by its own name, or those that studies train on."""
+def _named(name: str) -> Iterator[tuple[str, OfficialSet | None]]:
+    """The kinds of data that a name means, one by its own name, or those that studies train on, and their files."""
     import models.kinds  # noqa: F401 - which registers them
+    from models.data.sources import files_of, needed_by
     from models.families import Data
     from models.spec import kinds, nearest
     from studies.catalogue import PAPERS, find, papers
@@ -87,7 +92,8 @@ def _kinds_of(name: str) -> Sequence[type[Data]]:
 
     known: dict[str, type[Data]] = {tag: kind for tag, kind in kinds(Data).items() if issubclass(kind, Data)}
     if name in known:
-        return [known[name]]
+        yield name, files_of(known[name])
+        return
     try:
         entries = find([name])
     except StudyError:
@@ -95,4 +101,5 @@ def _kinds_of(name: str) -> Sequence[type[Data]]:
             raise
         choices = {*known, *PAPERS, *(study.name for paper in papers() for study in paper.studies)}
         raise UsageError(f"no data set, study or paper {name!r}; {nearest(name, choices)}") from None
-    return list(dict.fromkeys(type(trial.data) for entry in entries for trial in entry.study.trials()))
+    for data in dict.fromkeys(trial.data for entry in entries for trial in entry.study.trials()):
+        yield data.kind, needed_by(data)

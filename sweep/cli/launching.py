@@ -187,7 +187,7 @@ def _launch(
         where = f"process {other.get('process')} on {other.get('host')}"
         print(f"sweep: note: another launch is at work on this store ({where}); both may do the same", file=sys.stderr)
     sys.stdout.flush()
-    fetching.provide(type(trial.data) for plan in launch.plans for trial in _to_do(plan, chosen))
+    fetching.provide_all(trial.data for plan in launch.plans for trial in _to_do(plan, chosen))
     begun: list[bool] = []
 
     @contextlib.contextmanager
