@@ -37,11 +37,11 @@ class DropoutCnn(nn.Module):
         )
 
     def forward(self, x: Tensor, noise: Draws | None = None) -> Tensor:
-        hidden = _dropped(self.convolutions(x * self.scale), self.dropout[0], noise, "dropout/convolutions")
-        return _dropped(self.dense(hidden), self.dropout[1], noise, "dropout/dense")
+        hidden = dropped(self.convolutions(x * self.scale), self.dropout[0], noise, "dropout/convolutions")
+        return dropped(self.dense(hidden), self.dropout[1], noise, "dropout/dense")
 
 
-def _dropped(features: Tensor, rate: float, noise: Draws | None, site: str) -> Tensor:
+def dropped(features: Tensor, rate: float, noise: Draws | None, site: str) -> Tensor:
     """Each number 0 with probability `rate`, and otherwise grown by 1 / (1 − rate) (Srivastava et al. 2014)."""
     if noise is None or rate == 0.0:
         return features
