@@ -84,9 +84,9 @@ def test_our_papers_are_what_their_names_say() -> None:
     [
         (
             "digits/hvea",
-            "no study or paper 'digits/hvea'; did you mean digits/hvae .*known: digits, dueling, digits/hvae",
+            "no study or paper 'digits/hvea'; did you mean digits/hvae .*known: digits, dueling, hvae, digits/hvae",
         ),
-        ("zzz", "no study or paper 'zzz'; known: digits, dueling, digits/hvae, digits/objectives, dueling/grid"),
+        ("zzz", "no study or paper 'zzz'; known: digits, dueling, hvae, digits/hvae, digits/objectives, dueling/grid"),
         ("dueling/gird@small", "did you mean dueling/grid"),
         ("digits/hvae@tiny", "after a name, only @small is known"),
         ("digits/hvea@small", "did you mean digits/hvae"),

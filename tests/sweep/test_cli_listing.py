@@ -38,9 +38,10 @@ def test_list_names_every_study_with_its_question_size_and_axes(sweep: Sweep) ->
 
 def test_list_as_json_says_the_same(sweep: Sweep) -> None:
     record = json.loads(sweep("list", "--json").out)
-    paper, dueling = record["papers"]
-    assert (paper["name"], dueling["name"]) == ("digits", "dueling")
+    paper, dueling, layers = record["papers"]
+    assert (paper["name"], dueling["name"], layers["name"]) == ("digits", "dueling", "hvae")
     assert [study["trials"] for study in dueling["studies"]] == [576, 54, 30, 288, 12]
+    assert [study["trials"] for study in layers["studies"]] == [441] * 4
     hvae, objectives = paper["studies"]
     assert (hvae["name"], hvae["trials"], hvae["settings"], hvae["seeds"]) == ("digits/hvae", 441, 441, [0])
     axis = hvae["axes"][0]
