@@ -31,7 +31,8 @@ class Panels:
         panel = self.plot.get_subplot(row, column)
         return panel.xaxis, panel.yaxis
 
-    def _names(self, row: int, column: int) -> tuple[str, str]:
+    def names(self, row: int, column: int) -> tuple[str, str]:
+        """What plotly calls a panel's axes: "x" and "y" of the first, then "x2" and "y2"."""
         x, y = self._axes(row, column)
         return x.plotly_name.replace("axis", ""), y.plotly_name.replace("axis", "")
 
@@ -42,7 +43,7 @@ class Panels:
 
     def heading(self, row: int, column: int, text: str, *, above: int = 34) -> None:
         """`text` in bold, `above` pixels over the panel's top left corner."""
-        x, y = self._names(row, column)
+        x, y = self.names(row, column)
         self.plot.add_annotation(
             text=f"<b>{text}</b>",
             xref=f"{x} domain",
@@ -59,7 +60,7 @@ class Panels:
     def message(self, row: int, column: int, text: str) -> None:
         """`text` in the middle of a panel that has nothing to draw; without any trace it would have no axes either."""
         self.plot.add_trace(go.Scatter(x=[None], y=[None], showlegend=False, hoverinfo="skip"), row=row, col=column)
-        x, y = self._names(row, column)
+        x, y = self.names(row, column)
         where = {"xref": f"{x} domain", "yref": f"{y} domain", "x": 0.5, "y": 0.5}
         self.plot.add_annotation(text=text, showarrow=False, font={"size": 12, "color": MUTED}, **where)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -45,4 +48,30 @@ def present(frame: Frame, rows: pd.DataFrame, *, name: str, title: str, caption:
         studies=(frame.study,),
         reduced=frame.reduced,
         notes=(f"not drawn: {absent}",) if absent else (),
+    )
+
+
+def together(parts: Sequence[Figure]) -> Figure:
+    """The first of these figures, whose plot draws several studies, with what all of them say of what they drew."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    reduced = {part.studies[0]: part.reduced for part in parts if part.reduced}
+    return replace(
+        first,
+        plot=next((part.plot for part in parts if part.coverage[0]), first.plot),
+        coverage=(sum(part.coverage[0] for part in parts), sum(part.coverage[1] for part in parts)),
+        trials=tuple(trial for part in parts for trial in part.trials),
+        studies=tuple(study for part in parts for study in part.studies),
+        reduced="; ".join(f"{study}: {text}" for study, text in reduced.items()),
+        notes=tuple(f"{part.studies[0]}: {note}" for part in parts for note in part.notes),
+    )
+
+
+def legend_on_top(plot: go.Figure) -> None:
+    """The legend in a line of its own above all panels, however high the figure is."""
+    plot.update_layout(
+        margin_t=float(plot.layout.margin.t) + 26,
+        height=plot.layout.height + 26,
+        legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "xanchor": "left"},
     )

@@ -13,8 +13,8 @@ from results.figures import Figure
 from results.frame import Frame
 from results.frontier import convex_hull, pareto
 from results.style import BLUE, CATEGORIES, GUIDE_LINE, INK, MUTED, SYMBOLS, house, tick_step
-from studies.digits.marks import RATE
 from studies.drawing import drawable, present
+from studies.hvae.names import RATE
 
 STUDY, AXIS, DISTORTION = "digits/objectives", "objective", "distortion"
 _HEIGHT, _MARGIN = 560, {"l": 64, "r": 24, "t": 44, "b": 56}

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from results.figures import Figure
 from results.frame import Frame
 from results.panels import Panels, panels
-from studies.drawing import drawable, present
+from studies.drawing import drawable, legend_on_top, present
 from studies.dueling.marks import (
     CLASSES,
     best_low_rate,
@@ -21,7 +21,6 @@ from studies.dueling.marks import (
     data_sets,
     decoders,
     describe_setting,
-    legend_on_top,
 )
 from studies.dueling.names import DATA, DATA_SETS, DECODER, GRID, MLP, RATE, RECONSTRUCTION
 from studies.dueling.sizes import LATENT

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from results.frame import Frame
 from results.style import BLUE, GREEN, INK, VERMILLION
@@ -89,15 +88,6 @@ def marker(decoder: str, *, filled: bool = True, size: int = 8) -> dict[str, Any
     symbol = SYMBOLS[decoder] + ("" if filled else "-open")
     line = {"color": "white", "width": 0.6} if filled else {"color": colour, "width": 1.4}
     return {"symbol": symbol, "size": size, "color": colour, "opacity": 0.85, "line": line}
-
-
-def legend_on_top(plot: go.Figure) -> None:
-    """The legend in a line of its own above all panels, however high the figure is."""
-    plot.update_layout(
-        margin_t=float(plot.layout.margin.t) + 26,
-        height=plot.layout.height + 26,
-        legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "xanchor": "left"},
-    )
 
 
 WHO = "%{customdata[0]}<br>seed %{customdata[1]}, trial %{customdata[2]}<extra></extra>"

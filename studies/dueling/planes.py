@@ -13,9 +13,9 @@ from results.figures import Figure
 from results.frame import Frame
 from results.panels import Panels, panels
 from results.style import GUIDE_LINE, INK, MUTED, SEQUENTIAL, tick_step
-from studies.drawing import drawable, present
+from studies.drawing import drawable, legend_on_top, present
 from studies.dueling.captions import references
-from studies.dueling.marks import CUT_LINE, SYMBOLS, WHO, data_sets, decoders, legend_on_top, marker, who
+from studies.dueling.marks import CUT_LINE, SYMBOLS, WHO, data_sets, decoders, marker, who
 from studies.dueling.names import (
     DATA,
     DATA_SETS,

@@ -13,8 +13,7 @@ from results.figures import Figure
 from results.frame import Frame
 from results.panels import panels
 from results.style import CATEGORIES
-from studies.drawing import drawable, present
-from studies.dueling.marks import legend_on_top
+from studies.drawing import drawable, legend_on_top, present
 from studies.dueling.names import REMOVAL
 
 REMOVED_AT = "objective.removed_at"
