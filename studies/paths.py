@@ -28,6 +28,10 @@ class StudyError(SpecificationError):
     """A study, path or selection that cannot be: the message gives the rule, the value and the nearest valid choice."""
 
 
+class NoSuchPath(StudyError):
+    """A path that a specification does not have."""
+
+
 @functools.lru_cache(maxsize=4096)
 def parse(path: str) -> Steps:
     """The steps of a path: `objective.beta[0]` is ("objective", "beta", 0)."""
@@ -150,18 +154,18 @@ def _by_first_step(changes: Iterable[tuple[Steps, Any]]) -> dict[str | int, list
     return grouped
 
 
-def _missing(value: Any, steps: Steps, depth: int, *, assigning: bool = False) -> StudyError:
+def _missing(value: Any, steps: Steps, depth: int, *, assigning: bool = False) -> NoSuchPath:
     """The error for a path whose step `depth` does not exist in `value`, the part before it."""
     path, parent, step = render(steps), render(steps[:depth]), steps[depth]
     if assigning and step == KIND and isinstance(value, Kind):
-        return StudyError(f"{path} is changed by assigning a whole part to {parent}")
+        return NoSuchPath(f"{path} is changed by assigning a whole part to {parent}")
     if isinstance(value, tuple):
-        return StudyError(f"no {path}: {parent} has the entries {', '.join(f'[{i}]' for i in range(len(value)))}")
+        return NoSuchPath(f"no {path}: {parent} has the entries {', '.join(f'[{i}]' for i in range(len(value)))}")
     if not isinstance(value, Spec):
-        return StudyError(f"no {path}: {parent} is {value!r}, which has no parts")
+        return NoSuchPath(f"no {path}: {parent} is {value!r}, which has no parts")
     names = [*type(value).model_fields, *([KIND] if isinstance(value, Kind) else [])]
     if isinstance(step, int):
-        return StudyError(f"no {path}: {parent} has named parts, {', '.join(names)}")
+        return NoSuchPath(f"no {path}: {parent} has named parts, {', '.join(names)}")
     close = difflib.get_close_matches(step, names, n=2, cutoff=0.5)
     full = [render((*steps[:depth], name)) for name in close or names]
-    return StudyError(f"no {path}; " + (f"did you mean {' or '.join(full)}?" if close else f"known: {', '.join(full)}"))
+    return NoSuchPath(f"no {path}; " + (f"did you mean {' or '.join(full)}?" if close else f"known: {', '.join(full)}"))

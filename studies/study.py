@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.spec import SpecificationError, nearest
 from results.quantity import Quantity
-from studies import paths
+from studies import overrides, paths
 from studies import where as conditions
 from studies.axes import Axes, product, written
 from studies.paths import StudyError
@@ -158,6 +158,26 @@ class Study:
         chosen = dataclasses.replace(self, where=(*self.where, *(str(conditions.parse(text)) for text in where)))
         chosen.trials()
         return chosen
+
+    def assigned(self, *texts: str) -> Study:
+        """This study with other values in every trial, by the grammar of `--set`: a reduced one, which its note tells.
+
+        Raises NoSuchPath for a path that the study does not have, and StudyError for a value that cannot stand there.
+        """
+        given = {one.path: one for one in map(overrides.parse, texts)}  # of two for one path, the last
+        chosen = [one for one in given.values() if one.changes(self.base)]
+        varied = {path for assignment in self.axes for path in assignment.values} | {"seed"}
+        for one in chosen:
+            met = sorted(path for path in varied if one.meets(path))
+            if met:
+                option = "--seeds" if met == ["seed"] else "--where"
+                raise StudyError(f"{self.name}: {one.path} cannot be set: {met[0]} varies; choose by {option}")
+        try:
+            base = paths.assign_all(self.base, {one.path: one.value for one in chosen})
+        except SpecificationError as error:
+            raise StudyError(f"{self.name}: {error}") from None
+        note = "; ".join((*([self.note] if self.note else []), *map(str, chosen)))
+        return dataclasses.replace(self, base=base, note=note)
 
     def unselected(self) -> Study:
         """The whole study, at all its declared seeds: how trials are packed follows from it, never from a selection."""

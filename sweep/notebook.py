@@ -45,12 +45,15 @@ class Notebook:
     def __repr__(self) -> str:
         return f"open_store({str(self.store.root)!r})"
 
-    def frame(self, study: str | Study, *, where: Sequence[str] = (), seeds: int | None = None) -> Frame:
+    def frame(
+        self, study: str | Study, *, where: Sequence[str] = (), seeds: int | None = None, assign: Sequence[str] = ()
+    ) -> Frame:
         """The frame of one study, by name ("digits/hvae", "digits/hvae@small", "path/to/file.py:study") or itself.
 
-        where, seeds: as on the command line.
+        where, seeds, assign: as --where, --seeds and --set on the command line.
         """
         chosen = study if isinstance(study, Study) else self._entry(study).study
+        chosen = chosen.assigned(*assign)
         if seeds is not None:
             chosen = chosen.with_seeds(seeds)
         return study_frame(chosen.select(*where), self.store)

@@ -20,7 +20,7 @@ from models.specification.data import SVHN_TEST_IMAGES, SVHN_TRAIN_IMAGES
 SIDE, CHANNELS = 32, 3
 ZERO = 10  # the label of the digit 0
 # What scipy raises for a file that is none, or is cut short. A changed one is never read: its MD5 was compared before.
-_NOT_MATLAB = (MatReadError, OSError, ValueError, TypeError, KeyError, NotImplementedError, zlib.error)
+_NOT_MATLAB = (MatReadError, OSError, ValueError, TypeError, LookupError, NotImplementedError, zlib.error)
 
 
 @functools.lru_cache(maxsize=2)

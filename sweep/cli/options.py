@@ -111,7 +111,7 @@ def data_from(namespace: argparse.Namespace) -> Iterator[None]:
 
 
 def add_selection(parser: Parser) -> None:
-    """--where and --seeds, for `entries`."""
+    """--where, --seeds and --set, for `entries`."""
     parser.add_argument(
         "--where",
         action="append",
@@ -125,6 +125,15 @@ def add_selection(parser: Parser) -> None:
         type=whole,
         metavar="N",
         help="each setting at N seeds; more than the study has extends it and redoes nothing",
+    )
+    parser.add_argument(
+        "--set",
+        dest="assign",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="every trial with another value, as a reduced study that says so: 'data.batches=1', "
+        "'training.steps=1000'; may be given again",
     )
 
 
@@ -145,18 +154,22 @@ def whole(text: str) -> int:
 
 
 def entries(namespace: argparse.Namespace) -> list[Entry]:
-    """The studies that the command line names, at the seeds and under the conditions that it gives.
+    """The studies that the command line names, with the values, at the seeds and under the conditions that it gives.
 
-    Of several studies, those in which no trial meets the conditions are left out, and said so on stderr. Raises
-    StudyError where a name is unknown or no trial at all is left.
+    Of several studies, those in which no trial meets the conditions, or that have no such value, are left out, and said
+    so on stderr. Raises StudyError where a name is unknown, a value cannot be, or no trial at all is left.
     """
     from studies.catalogue import find
-    from studies.paths import StudyError
+    from studies.paths import NoSuchPath, StudyError
 
     chosen: list[Entry] = []
     refused: dict[str, StudyError] = {}
     for entry in find(namespace.names):
-        study = entry.study
+        try:
+            study = entry.study.assigned(*namespace.assign)
+        except NoSuchPath as error:
+            refused[entry.study.name] = error
+            continue
         if namespace.seeds is not None:
             study = study.with_seeds(namespace.seeds)
         study.trials()  # a value that a specification refuses is told now, before anything is done

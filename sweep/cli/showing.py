@@ -58,8 +58,8 @@ def _show_trial(namespace: Namespace) -> int:
 
     if len(namespace.names) != 1 or not namespace.names[0]:
         raise UsageError(f"sweep show takes one TRIAL, or --cell {CELL}, not {len(namespace.names)} trials")
-    if namespace.where or namespace.seeds:
-        raise UsageError("sweep show TRIAL takes no --where and no --seeds: they choose the trials of --cell")
+    if namespace.where or namespace.seeds or namespace.assign:
+        raise UsageError("sweep show TRIAL takes no --where, --seeds or --set: they choose the trials of --cell")
     record = read_trial(open_existing_store(namespace), namespace.names[0])
     if namespace.json:
         print_json(record.as_json())

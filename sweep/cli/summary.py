@@ -97,6 +97,8 @@ def _command(verb: str, namespace: argparse.Namespace) -> str:
     words = ["sweep", verb, *namespace.names]
     for condition in namespace.where:
         words += ["--where", condition]
+    for setting in namespace.assign:
+        words += ["--set", setting]
     if namespace.seeds is not None:
         words += ["--seeds", str(namespace.seeds)]
     if namespace.store:

@@ -89,8 +89,8 @@ def run_prune(namespace: Namespace) -> int:
         raise UsageError("say what to prune: --weights, --checkpoints or both")
     if namespace.checkpoints and namespace.names:
         raise UsageError("a checkpoint is of a pack, which several studies may share: --checkpoints takes no NAME")
-    if not namespace.names and (namespace.where or namespace.seeds):
-        raise UsageError("--where and --seeds choose trials of studies: give their NAME, too")
+    if not namespace.names and (namespace.where or namespace.seeds or namespace.assign):
+        raise UsageError("--where, --seeds and --set choose trials of studies: give their NAME, too")
     store = open_existing_store(namespace)
     if namespace.weights:
         trials = None

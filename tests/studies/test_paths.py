@@ -72,7 +72,7 @@ def test_every_path_of_a_trial_reads_and_renders_back() -> None:
         ("objective.beta[2]", r"objective.beta has the entries \[0\], \[1\]"),
         ("objective.beta.first", r"objective.beta has the entries \[0\], \[1\]"),
         ("training.steps.x", "training.steps is 1000, which has no parts"),
-        ("objective[0]", "objective has named parts, beta, kind"),
+        ("objective[0]", "objective has named parts, beta, warmup, kind"),
     ],
 )
 def test_a_path_that_is_not_there_is_refused_with_the_nearest(path: str, hint: str) -> None:

@@ -106,7 +106,8 @@ def test_a_prefix_of_several_names_them(half_done: Path, sweep: Any) -> None:
     [
         ((), "takes one TRIAL"),
         (("a", "b"), "takes one TRIAL"),
-        (("a", "--seeds", "2"), "takes no --where and no --seeds"),
+        (("a", "--seeds", "2"), "takes no --where, --seeds or --set"),
+        (("a", "--set", "training.steps=1"), "takes no --where, --seeds or --set"),
         (("--cell", "objectives:free bits"), "a cell is TABLE:ROW:COLUMN"),
         (("--cell", "objectives::rate"), "a cell is TABLE:ROW:COLUMN"),
         (("--cell", "objective:free bits:rate"), "no table 'objective'; did you mean objectives?"),
