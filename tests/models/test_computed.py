@@ -1,6 +1,6 @@
 """What networks compute is science that no id shows: one trial's terms are pinned for each part that ships.
 
-tests/studies/test_defaults.py pins defaults and constants by name; these numbers move with anything else too: a layer,
+Defaults and constants are pinned by name in tests/studies; these numbers move with anything else too: a layer,
 a formula, an initial distribution or the site of a draw. They change only together with a raised `revision`.
 """
 
@@ -16,10 +16,16 @@ from models.families import Data, Model
 from models.initialise import initialise
 from models.kinds import (
     Bernoulli,
+    BinaryMnist,
+    Cifar10,
     ClassifierModel,
     ConvolutionalAuxiliary,
+    ConvolutionalHierarchy,
+    DenseNet121Encoder,
+    DropoutCnnEncoder,
     FashionMnist,
     FlatModel,
+    Gaussian,
     GradientAuxiliary,
     HistogramAuxiliary,
     LogisticMixture,
@@ -28,6 +34,7 @@ from models.kinds import (
     PixelCnnDecoder,
     PyramidDecoder,
     PyramidEncoder,
+    ResNet18Encoder,
     ThresholdedMnist,
     VampPrior,
     WideResNetEncoder,
@@ -91,7 +98,25 @@ COMPUTED: tuple[tuple[str, Data, Model, tuple[float, ...]], ...] = (
             (HistogramAuxiliary(), GREY, LogisticMixture(), (1230.6094737, -0.2103713512, 1087.9831508)),
         )
     ),
+    *(
+        (
+            f"{inference}-{data.kind}",
+            data,
+            ConvolutionalHierarchy(channels=3, top=2, hidden=5, inference=inference, likelihood=likelihood),
+            values,
+        )
+        for inference, data, likelihood, values in (
+            ("generalised", Cifar10(), Gaussian(), (2950.1237133, 9.6853421076, 0.20491776563)),
+            ("ladder", Cifar10(), Gaussian(), (2950.3161971, 5.1233087843, 0.19227671673)),
+            ("generalised", BinaryMnist(), Bernoulli(), (543.36001534, 9.7205632947, 0.20491776563)),
+            ("ladder", BinaryMnist(), Bernoulli(), (543.45372447, 5.1319166757, 0.19739641665)),
+        )
+    ),
     ("classifier", FashionMnist(), ClassifierModel(encoder=WideResNetEncoder(depth=10, width=1)), (2.4667166752,)),
+    ("resnet-18", Cifar10(), ClassifierModel(encoder=ResNet18Encoder(width=8)), (2.2931041853,)),
+    ("densenet-121", Cifar10(), ClassifierModel(encoder=DenseNet121Encoder(growth=8)), (2.5257533156,)),
+    ("dropout-cnn", BinaryMnist(), ClassifierModel(encoder=DropoutCnnEncoder(channels=(2, 3))), (2.3153449392,)),
+    ("augmented", Cifar10(), ClassifierModel(augmentation="crop-flip"), (2.3825137674,)),
 )
 
 

@@ -23,6 +23,7 @@ from models.kinds import (
     AnnealedObjective,
     Bernoulli,
     BetaObjective,
+    BinaryMnist,
     Binomial,
     Cifar10,
     ClassifierModel,
@@ -30,12 +31,14 @@ from models.kinds import (
     ConvolutionalAuxiliary,
     ConvolutionalDecoder,
     ConvolutionalEncoder,
+    ConvolutionalHierarchy,
     CosineSchedule,
     CrossEntropyObjective,
     DenseDecoder,
     DenseEncoder,
     DenseNet121Encoder,
     Digits,
+    DropoutCnnEncoder,
     DuelingObjective,
     FashionMnist,
     FlatModel,
@@ -55,6 +58,7 @@ from models.kinds import (
     StandardNormalPrior,
     StepDecaySchedule,
     StochasticMnist,
+    Svhn,
     TargetRateObjective,
     ThresholdedMnist,
     Training,
@@ -72,12 +76,16 @@ SHORTEST: tuple[Kind, ...] = (  # every kind that ships, with no more than it mu
     ThresholdedMnist(),
     Mnist(),
     FashionMnist(),
+    BinaryMnist(),
+    Svhn(),
+    Cifar10(),
     DenseEncoder(),
     ConvolutionalEncoder(),
     PyramidEncoder(),
     WideResNetEncoder(),
     ResNet18Encoder(),
     DenseNet121Encoder(),
+    DropoutCnnEncoder(),
     DenseDecoder(),
     ConvolutionalDecoder(),
     PyramidDecoder(),
@@ -94,6 +102,7 @@ SHORTEST: tuple[Kind, ...] = (  # every kind that ships, with no more than it mu
     VampPrior(),
     FlatModel(latent=8, likelihood=Binomial(total=16)),
     HierarchicalModel(latents=(16, 8), likelihood=Binomial(total=16)),
+    ConvolutionalHierarchy(likelihood=Gaussian()),
     ClassifierModel(),
     BetaObjective(),
     AnnealedObjective(steps=500),
@@ -154,6 +163,7 @@ def test_every_kind_that_ships_gives_a_trial_an_id_of_its_own() -> None:
         *(plain(decoder=one) for one in of(Decoder)[1:]),
         *(plain(prior=one) for one in of(Prior)[1:]),
         HierarchicalModel(latents=(16, 8), likelihood=Bernoulli()),
+        *(ConvolutionalHierarchy(likelihood=Bernoulli(), inference=one) for one in ("generalised", "ladder")),
     ]
     dueling = [plain(auxiliary=one) for one in of(Auxiliary)]
     classifiers = [ClassifierModel(), *(ClassifierModel(target=one) for one in of(Auxiliary))]
@@ -188,8 +198,8 @@ def test_every_kind_that_ships_gives_a_trial_an_id_of_its_own() -> None:
         for augmentation in ("none", "crop-flip")
     ]
     for data in of(Data)[1:]:
-        likelihood = Bernoulli() if data.levels == 1 else LogisticMixture()
+        likelihood = Bernoulli() if data.levels == 1 else Gaussian()
         trials.append(
             Trial(data=data, model=plain(likelihood=likelihood), objective=BetaObjective(), training=trainings[0])
         )
-    assert len({trial.id for trial in trials}) == len(trials) == 16 * (4 * 12 + 4 + 5) + 4 + 4
+    assert len({trial.id for trial in trials}) == len(trials) == 16 * (4 * 15 + 4 + 5) + 4 + 7
