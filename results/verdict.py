@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from results.significance import t_test_from_summary
 from results.table import Cell, Published
@@ -33,6 +33,23 @@ def judged(cell: Cell, *, reduced: str = "", alpha: float = 0.05) -> Cell:
         return replace(cell, verdict=of_interval(cell.mean - half, cell.mean + half, published, alpha=alpha))
     test = t_test_from_summary(cell.mean, cell.std, cell.n, published.value, published.std, published.n)
     return replace(cell, verdict="agrees" if test.p_value >= alpha else f"differs ({describe_p(test.p_value)})")
+
+
+def judged_once(cell: Cell, standard_error: float, *, reduced: str = "", alpha: float = 0.05) -> Cell:
+    """The cell with its verdict, where its value is of one trial and its standard error that of the test sample.
+
+    The question is whether the published value lies inside value ± z · standard_error (z = 1.96 at the default alpha),
+    widened by half a unit of its last printed digit. Such an interval says how far another test set would move the
+    value of this one model; how far another training would is not in it. Several trials are judged by `judged`.
+    standard_error: in the cell's unit; NaN where none is stored, and then there is no verdict but that.
+    """
+    published = cell.published
+    if published is None or cell.missing or reduced or cell.n > 1:
+        return judged(cell, reduced=reduced, alpha=alpha)
+    if math.isnan(standard_error):
+        return replace(cell, verdict="no standard error")
+    half = float(ndtri(1 - alpha / 2)) * standard_error
+    return replace(cell, verdict=of_interval(cell.mean - half, cell.mean + half, published, alpha=alpha))
 
 
 def of_interval(low: float, high: float, published: Published, *, alpha: float = 0.05) -> str:

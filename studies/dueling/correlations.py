@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
+from results.correlation import fisher_interval
 from results.frame import Frame
 from results.table import Cell, Heading, Published, Table, summarise
 from results.verdict import NOT_COMPARABLE, judged, of_interval
@@ -135,14 +135,6 @@ def _judged(cell: Cell, published: Published | None, cut: str) -> Cell:
     low, high = fisher_interval(math.sqrt(cell.mean), cell.n)
     squares = (0.0 if low < 0 < high else min(low**2, high**2), max(low**2, high**2))
     return replace(cell, verdict=of_interval(*squares, published, alpha=_ALPHA))
-
-
-def fisher_interval(r: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a correlation of n pairs: tanh(artanh r ± 1.96 / √(n − 3)) (Fisher 1921)."""
-    if abs(r) >= 1:
-        return r, r
-    half = float(ndtri(1 - _ALPHA / 2)) / math.sqrt(n - 3)
-    return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
 
 
 def _ratio(trials: pd.DataFrame, over: str, under: str) -> Cell:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from results.frame import Frame
-from studies.hvae.paper import BETA1, BETA2
+from studies.hvae.names import BETA1, BETA2
 
 PSNR = "psnr"
 RULE = "1: the model with the highest PSNR; 2: the one with the highest Inception Score; 3: the VAE, β₂ = β₁ = 1"
@@ -37,22 +37,25 @@ def sampled(frame: Frame, stem: str) -> str:
 
 
 def named_models(frame: Frame) -> tuple[NamedModel, ...]:
-    """The models 1, 2 and 3 of a grid, those of them that are measured; two may be the same model.
+    """The models 1, 2 and 3 of a study, those of them that are measured; two may be the same model.
 
-    The best of what is measured; of equals the first in study order. Model 3 needs both a PSNR and a Score.
+    Only trials that have both a PSNR and an Inception Score count.
     """
     score = sampled(frame, "inception_score")
-    trials = frame.trials.reset_index(drop=True)
-    if PSNR not in trials or score not in trials:
+    if PSNR not in frame.trials or score not in frame.trials:
         return ()
-    both = trials.dropna(subset=[PSNR, score])
-    vae = both[(both[BETA2] == 1) & (both[BETA1] == 1)]
+    return chosen(frame.trials.dropna(subset=[PSNR, score]), score)
+
+
+def chosen(rows: pd.DataFrame, score: str) -> tuple[NamedModel, ...]:
+    """The models 1, 2 and 3 among measured rows, by PSNR and the column `score`; of equals the first."""
+    vae = rows[(rows[BETA2] == 1) & (rows[BETA1] == 1)]
     found = []
-    for number, label, rows, column in (
-        (1, "best PSNR", both, PSNR),
-        (2, "best Inception Score", both, score),
+    for number, label, part, column in (
+        (1, "best PSNR", rows, PSNR),
+        (2, "best Inception Score", rows, score),
         (3, "VAE", vae, PSNR),
     ):
-        if len(rows):
-            found.append(NamedModel(number=number, label=label, row=rows.iloc[int(rows[column].argmax())]))
+        if len(part):
+            found.append(NamedModel(number=number, label=label, row=part.iloc[int(part[column].argmax())]))
     return tuple(found)
