@@ -123,3 +123,8 @@ class Cifar10(Data):
     classes = 10
     batches: Annotated[int, Field(strict=True, ge=1, le=5)] = 5
     test_images: Annotated[int, Field(strict=True, ge=1, le=CIFAR10_TEST_IMAGES)] = CIFAR10_TEST_IMAGES
+
+    @property
+    def train_images(self) -> int:
+        """In the batches."""
+        return self.batches * CIFAR10_BATCH

@@ -29,7 +29,6 @@ from models.kinds import (
     Training,
     WarmupDecaySchedule,
 )
-from models.specification.data import CIFAR10_BATCH
 from studies.trial import Trial
 
 EPOCHS = 14
@@ -62,7 +61,7 @@ def _classifier(data: Data) -> Trial:
         training = _training(_epoch(data.train_images, COLOUR_BATCH), COLOUR_BATCH, COLOUR_DESCENT)
     elif isinstance(data, Cifar10) and _whole(data):
         model = ClassifierModel(encoder=DenseNet121Encoder(), augmentation="crop-flip")
-        epoch = _epoch(data.batches * CIFAR10_BATCH, COLOUR_BATCH)
+        epoch = _epoch(data.train_images, COLOUR_BATCH)
         cosine = CosineSchedule(steps=EPOCHS * epoch, every=epoch)
         training = _training(epoch, COLOUR_BATCH, COLOUR_DESCENT.model_copy(update={"schedule": cosine}))
     return Trial(data=data, model=model, objective=CrossEntropyObjective(), training=training)

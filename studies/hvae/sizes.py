@@ -20,7 +20,6 @@ from models.kinds import (
     Svhn,
     Training,
 )
-from models.specification.data import CIFAR10_BATCH
 from studies.trial import Trial
 
 EPOCHS, BATCH, LEARNING_RATE = 500, 256, 3e-4
@@ -96,7 +95,7 @@ SVHN_LADDER = Size(
 )
 CIFAR10 = Size(
     data=Cifar10(),
-    images=5 * CIFAR10_BATCH,
+    images=50_000,
     model=COLOUR,
     small=Cifar10(batches=1, test_images=1_000),
     part="batch 1 of the 5 of CIFAR-10 and 1,000 of 10,000 test images",
