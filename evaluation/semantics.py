@@ -89,7 +89,7 @@ def splits(view: View, group: str, test: Sampled) -> Parts:
     """The data's own: train, validation and test."""
     train = sampled(view.draws("train", group, TRAIN_DRAWS), view.data.train.labels.cpu().numpy())
     if view.data.validation is None:
-        return Parts(*_hold_out(train), test)
+        return Parts(*hold_out(train), test)
     held_out = sampled(view.draws("validation", group, 1), view.data.validation.labels.cpu().numpy())
     return Parts(train, held_out, test)
 
@@ -98,10 +98,10 @@ def halves(test: Sampled) -> Parts:
     """Halves of the test split, by a fixed permutation: the first to fit to, the second to test on."""
     order = np.random.RandomState(SPLIT_SEED).permutation(len(test.labels))
     half = len(order) // 2
-    return Parts(*_hold_out(test.rows(order[:half])), test.rows(order[half:]))
+    return Parts(*hold_out(test.rows(order[:half])), test.rows(order[half:]))
 
 
-def _hold_out(data: Sampled) -> tuple[Sampled, Sampled]:
+def hold_out(data: Sampled) -> tuple[Sampled, Sampled]:
     """The data to fit, and the last tenth of them with one sample each."""
     cut = len(data.labels) - len(data.labels) // HELD_OUT
     held_out = data.rows(slice(cut, None))
