@@ -24,7 +24,7 @@ from studies.trial import Trial
 
 EPOCHS, BATCH, LEARNING_RATE = 500, 256, 3e-4
 WARMUP_EPOCHS = EPOCHS // 5  # of the ladder's rates: the authors' code
-SMALL_BATCH, SMALL_STEPS, SMALL_LEARNING_RATE = 64, 800, 3e-3
+SMALL_BATCH, SMALL_STEPS, SMALL_LEARNING_RATE = 64, 600, 3e-3
 SAMPLES, SMALL_SAMPLES = 10_000, 1_000  # for the Inception Score
 
 COLOUR = ConvolutionalHierarchy(likelihood=Gaussian())
