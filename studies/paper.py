@@ -10,7 +10,7 @@ from models.spec import nearest
 from studies.paths import StudyError
 from studies.study import Study
 
-OPTIONS = ("correction", "paired")
+OPTIONS = ("correction", "paired", "hull")
 _BUILD = re.compile(r"[\w.]*:[A-Za-z_]\w*")
 
 
@@ -22,8 +22,9 @@ class Output:
         all of them are asked for. also: further ones, drawn on where they are asked for too.
     build: 'module:function', imported only when it is drawn and called with the frames by study name; a module left
         empty means the module in which the paper stands (a user's own file).
-    options: keyword arguments that the function takes beside the frames, of how a table tests its differences:
-        `correction` ('bonferroni', 'holm' or 'none') and `paired`.
+    options: keyword arguments that the function takes beside the frames: of how a table tests its differences,
+        `correction` ('bonferroni', 'holm' or 'none') and `paired`; of which optima a figure marks, `hull` ('text' or
+        'visible', see `results.frontier.convex_hull`).
     """
 
     name: str

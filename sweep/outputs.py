@@ -90,12 +90,12 @@ def build_tables(results: Results, options: Mapping[str, object] | None = None) 
     return made
 
 
-def build_figures(results: Results) -> list[Figure]:
-    """The figures of the studies: those of their papers, then the default ones."""
+def build_figures(results: Results, options: Mapping[str, object] | None = None) -> list[Figure]:
+    """The figures of the studies: those of their papers, then the default ones. options: see `Output.options`."""
     from results.figures import Figure
     from studies.default_figures import default_figures
 
-    made = [_build(output, results.frames, Figure) for output in chosen(results, "figures")]
+    made = [_build(output, results.frames, Figure, options or {}) for output in chosen(results, "figures")]
     for name in _uncovered(results, "figures"):
         made += default_figures(results.frames[name], _stem(name))
     _refuse_repeats("two studies have a figure", [figure.name for figure in made])
@@ -147,7 +147,7 @@ def build_report(
         reference="; ".join(paper.reference for paper in results.papers),
         studies=[_progress(entry.study, results.frames[entry.study.full_name], running) for entry in results.entries],
         tables=build_tables(results, options),
-        figures=build_figures(results),
+        figures=build_figures(results, options),
         failures=failures,
         provenance=origins(store, trials),
     )

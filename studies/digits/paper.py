@@ -142,12 +142,14 @@ PAPER = Paper(
             title="What each allocation of rate between the layers is good for",
             studies=(HVAE.name,),
             build="studies.digits.figures:rate_rate",
+            options=("hull",),
         ),
         Output(
             name="against_total_rate",
             title="Each quantity against the total rate",
             studies=(HVAE.name,),
             build="studies.digits.figures:against_total_rate",
+            options=("hull",),
         ),
         Output(
             name="surface",

@@ -12,11 +12,11 @@ import plotly.graph_objects as go
 from results.frame import Frame
 from results.frontier import Hull, Side, Variant, convex_hull
 from results.quantity import Goal
-from results.style import BETA_VAE, BETA_VAE_LINE, GUIDE_LINE, HULL, VAE
+from results.style import BETA_VAE, BETA_VAE_LINE, GUIDE_LINE, HULL, PURPLE, VAE
 from studies.hvae.named_models import NamedModel
 from studies.hvae.names import BETA1, BETA2, RATE
 
-CROSS = {"symbol": "x", "size": 11, "color": "white", "line": {"color": "black", "width": 1.6}}
+CROSS = {"symbol": "x-thin", "size": 11, "line": {"color": PURPLE, "width": 3}}
 HULLS = {
     "text": "models on the upper convex hull of the quantity against the total rate, optimal for a given total rate",
     "visible": "models on the facets of the convex hull, of the quantity against the total rate, that are seen from "
@@ -105,10 +105,10 @@ def crosses(models: Sequence[NamedModel], *, x: str, y: str) -> go.Scatter:
     return go.Scatter(
         x=[rows[trial][x] for trial in numbers],
         y=[rows[trial][y] for trial in numbers],
-        text=[f"<b>{', '.join(each)}</b>" for each in numbers.values()],
+        text=[f" <b>{', '.join(each)}</b>" for each in numbers.values()],
         mode="markers+text",
         marker=CROSS,
-        textposition="top right",
+        textposition="middle right",
         textfont={"size": 14, "color": "black", "shadow": "0 0 2px white, 0 0 3px white, 0 0 4px white"},
         name="models 1–3",
         legendgroup="named",

@@ -9,6 +9,7 @@ MODELS = {
     MNIST: "GHVAE on binary MNIST",
     LADDER: "LVAE on SVHN",
 }
+DATA = {SVHN: "SVHN", CIFAR10: "CIFAR-10", MNIST: "binary MNIST", LADDER: "SVHN"}
 SUFFIX = {SVHN: "", CIFAR10: "_cifar10", MNIST: "_mnist", LADDER: "_lvae"}  # of a figure that the paper has of SVHN
 
 BETA2, BETA1 = "objective.beta[1]", "objective.beta[0]"  # objective.beta is bottom-up: (β1, β2)

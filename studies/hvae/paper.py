@@ -5,6 +5,7 @@ from __future__ import annotations
 from results.quantity import Quantity
 from studies import quantities
 from studies.axes import axis, logspace, product
+from studies.hvae.outputs import FIGURES, TABLES
 from studies.hvae.sizes import CIFAR10, MNIST, SAMPLES, SMALL_SAMPLES, SVHN, SVHN_LADDER, Size
 from studies.paper import Paper
 from studies.study import Reduction, Study
@@ -54,6 +55,6 @@ PAPER = Paper(
     reference="T. Z. Xiao and R. Bamler, Trading Information between Latents in Hierarchical Variational Autoencoders, "
     "International Conference on Learning Representations, 2023",
     studies=STUDIES,
-    tables=(),
-    figures=(),
+    tables=TABLES,
+    figures=FIGURES,
 )

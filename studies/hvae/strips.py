@@ -23,11 +23,14 @@ _MARGIN = {"l": 340, "r": 24, "t": 34, "b": 16}
 Pixels = npt.NDArray[np.uint8]
 
 
-def draw_strips(frame: Frame, models: Mapping[str, pd.Series], *, levels: int) -> tuple[go.Figure, list[str]]:
+def draw_strips(
+    frame: Frame, models: Mapping[str, pd.Series], *, levels: int, shown: Mapping[str, str] | None = None
+) -> tuple[go.Figure, list[str]]:
     """The pictures of each model, a row a kind, and a line on each kind that is not stored.
 
-    models: heading -> the model's row of `frame`. levels: the largest value of a pixel; one channel is drawn black on
-    white, three as they are.
+    models: heading -> the model's row of `frame`. shown: quantity -> format of it, with its name and unit, for a line
+    beside each model. levels: the largest value of a pixel; one channel is drawn black on white, three as they
+    are.
     """
     plot = house(go.Figure(), height=200, margin=_MARGIN)
     strips: list[tuple[int, Pixels]] = []  # first line and pixels of each row of pictures
@@ -45,7 +48,7 @@ def draw_strips(frame: Frame, models: Mapping[str, pd.Series], *, levels: int) -
             line += len(strips[-1][1])
             _label(plot, label, y=(strips[-1][0] + line - 1) / 2, left=-104)
         if line > first:
-            _label(plot, _describe(name, row), y=(first + line - 1) / 2, left=-_MARGIN["l"] + 8, size=13)
+            _label(plot, _describe(name, row, shown or {}), y=(first + line - 1) / 2, left=-_MARGIN["l"] + 8, size=13)
             line += _MODELS_APART // scale
     if not strips:
         return notice(plot, "no pictures are stored yet"), absent
@@ -94,10 +97,11 @@ def _strip(pictures: Pixels, apart: int) -> Pixels:
     return strip
 
 
-def _describe(name: str, row: pd.Series) -> str:
+def _describe(name: str, row: pd.Series, shown: Mapping[str, str]) -> str:
     betas = f"β₂ = {row[BETA2]:.3g}, β₁ = {row[BETA1]:.3g}"
     rates = f"R(z₂) = {row[RATE2]:.3g}, R(z₁|z₂) = {row[RATE1]:.3g} nats"
-    return f"<b>{name}</b><br>{betas}<br>{rates}"
+    values = ", ".join(form.format(row[quantity]) for quantity, form in shown.items())
+    return "<br>".join(line for line in (f"<b>{name}</b>", values, betas, rates) if line)
 
 
 def _label(plot: go.Figure, text: str, *, y: float, left: int, size: int = 12) -> None:

@@ -36,8 +36,8 @@ def figure6(frames: Mapping[str, Frame], *, hull: Variant = "text") -> Figure:
     grid = panels(1, 1, row_height=420, rows_apart=40)
     draw_totals(grid, frame, rows, (Panel(_ACCURACY, "", 1, 1),), hull=hull)
     title_edges(grid, x="total rate R = R(z₂) + R(z₁|z₂) (nats)", y="accuracy of the RBF SVM on z₂")
-    grid.plot.update_traces(marker_size=7, selector={"customdata": None, "mode": "markers"})
-    bar = share_bar({"x": 1.02, "xanchor": "left", "y": 0.5, "len": 0.8, "thickness": 12, "outlinewidth": 0})
+    along = {"text": "where the rate is", "side": "right", "font": {"size": 12}}
+    bar = share_bar({"x": 1.02, "xanchor": "left", "len": 0.8, "thickness": 12, "outlinewidth": 0, "title": along})
     grid.plot.update_layout(coloraxis=bar)
     list_once(grid.plot)
     legend_on_top(grid.plot)
@@ -89,7 +89,7 @@ def share_bar(place: Mapping[str, object]) -> dict[str, object]:
     """The colour axis of the share of the rate in z2, its bar at `place`."""
     ticks = {"tickvals": [0, 0.5, 1], "ticktext": ["all in z₁", "half", "all in z₂"]}
     title = {"text": "where the rate is", "side": "top", "font": {"size": 12}}
-    return {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1, "colorbar": {**place, **ticks, "title": title}}
+    return {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1, "colorbar": {"title": title, **ticks, **place}}
 
 
 def label_entropy(rows: pd.DataFrame) -> float:

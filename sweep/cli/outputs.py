@@ -74,6 +74,7 @@ def add(verbs: Verbs[Parser]) -> None:
         example="sweep figures digits\nsweep figures digits/objectives --format html,pdf",
     )
     _arguments(figures, FIGURE_FORMATS, "html, png, pdf, svg; by default all that this machine can make")
+    _optima(figures)
     report = verb(
         verbs,
         "report",
@@ -87,6 +88,7 @@ def add(verbs: Verbs[Parser]) -> None:
     add_store(report)
     add_selection(report)
     _tests(report)
+    _optima(report)
     report.add_argument(
         "--out", type=Path, metavar="DIR|FILE.html", help=f"where to write it (default: {OUT}/NAME/report.html)"
     )
@@ -112,9 +114,20 @@ def _tests(parser: Parser) -> None:
     parser.add_argument("--paired", action="store_true", default=None, help="pair by seed in tests of differences")
 
 
+def _optima(parser: Parser) -> None:
+    """Which models figures mark as optimal for a given total rate; each caption says which it was."""
+    parser.add_argument(
+        "--hull",
+        choices=("text", "visible"),
+        help="optima on the upper convex hull (text, the default), or as the code of Xiao & Bamler draws it (visible)",
+    )
+
+
 def _options(namespace: Namespace) -> dict[str, object]:
-    """What was asked for of the tests; what was not is the table's own affair."""
-    asked = {"correction": namespace.correction, "paired": namespace.paired}
+    """What was asked for of the tests and the optima; what was not is the output's own affair."""
+    from studies.paper import OPTIONS
+
+    asked = {name: getattr(namespace, name, None) for name in OPTIONS}
     return {name: value for name, value in asked.items() if value is not None}
 
 
@@ -185,7 +198,7 @@ def run_figures(namespace: Namespace) -> int:
 
     results, _ = _results(namespace)
     _note(left_out(results, "figures"))
-    figures = build_figures(results)
+    figures = build_figures(results, _options(namespace))
     folder = namespace.out or default_folder(results.entries)
     written = write_figures(figures, folder, namespace.format)
     for path in written.paths:
