@@ -7,7 +7,7 @@ With one z_j ~ q(z|x_j) for each of the N test points,
 both sums with their own point i = j, as in the authors' code. This plug-in saturates at H(y), the entropy of the
 labels: where posteriors are so narrow that none covers another's sample, every term is log N − log N_{y_j}, whether or
 not the latents say anything of the class. Read a value near H(y) as "at most H(y)", never as evidence of class
-information.
+information; evaluation/mutual_information_bound.py bounds it from below.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from results.quantity import Estimate
 
 Array = npt.NDArray[np.float64]
 
-ROWS = 512  # samples at a time: the (rows, N) log densities stay in cache
+ROWS = 128  # samples at a time: the (rows, N) log densities stay in cache
 ROUNDING = 1e-8  # nats: the largest rounding error accepted of the expanded square
+SMALLEST = 1e-290  # sums of densities, relative to the largest, below which the class is summed by itself
 
 
 def mutual_information(view: View, names: tuple[str, ...]) -> dict[str, Estimate]:
@@ -49,12 +50,22 @@ def class_information(codes: CodeArrays, labels: npt.NDArray[np.int64]) -> Array
     order = np.argsort(labels, kind="stable")
     mean_, std, sample = (array.astype(np.float64)[order] for array in codes)
     _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
+    densities = Densities(sample, mean_, std)
     terms = np.empty(len(order))
+    space = np.empty((ROWS, len(order)))  # one for all: fresh memory costs as much as the sums
     for start, count in zip(starts, counts, strict=True):
         for first in range(start, start + count, ROWS):
             rows = slice(first, min(first + ROWS, start + count))
-            density = log_density(sample[rows], mean_, std)
-            terms[rows] = log_mean_exp(density[:, start : start + count]) - log_mean_exp(density)
+            density = densities.log(rows, space[: rows.stop - rows.start])
+            density -= density.max(axis=1, keepdims=True)
+            np.exp(density, out=density)
+            own = density[:, start : start + count].sum(axis=1)
+            lost = np.flatnonzero(own < SMALLEST)
+            with np.errstate(divide="ignore"):
+                terms[rows] = np.log(own / count) - np.log(density.mean(axis=1))
+            if len(lost):  # a sample far from all of its own class, itself included
+                density = densities.log(rows, space[: rows.stop - rows.start])[lost]
+                terms[first + lost] = log_mean_exp(density[:, start : start + count]) - log_mean_exp(density)
     return terms
 
 
@@ -64,17 +75,28 @@ def log_mean_exp(values: Array) -> Array:
     return np.asarray(largest[:, 0] + np.log(np.exp(values - largest).mean(axis=1)))
 
 
-def log_density(points: Array, mean_: Array, std: Array) -> Array:
-    """log N(points_j; mean_i, diag std_i²) + d/2 log 2π, the constant that cancels: (J, d), (I, d), (I, d) -> (J, I).
+class Densities:
+    """log N(point_j; mean_i, diag std_i²) + d/2 log 2π, the constant that cancels, of points (J, d) and (I, d) normals.
 
-    By matrix products of the expanded square, or directly where its rounding error would show.
+    By one matrix product of the expanded square, or directly where its rounding error would show.
     """
-    precision = std**-2.0
-    centre = mean_.mean(axis=0)
-    points, mean_ = points - centre, mean_ - centre
-    largest = max(np.square(points).max(), np.square(mean_).max()) * precision.max() * points.shape[1]
-    if largest * np.finfo(np.float64).eps < ROUNDING:
-        square = points**2 @ precision.T - 2 * points @ (mean_ * precision).T + np.sum(mean_**2 * precision, axis=1)
-    else:
-        square = np.stack([np.sum(((point - mean_) / std) ** 2, axis=1) for point in points])
-    return np.asarray(-0.5 * square - np.sum(np.log(std), axis=1))
+
+    def __init__(self, points: Array, mean_: Array, std: Array) -> None:
+        precision = std**-2.0
+        centre = mean_.mean(axis=0)
+        self._points, self._mean, self._std = points - centre, mean_ - centre, std
+        self._volume = np.sum(np.log(std), axis=1)
+        largest = max(np.square(self._points).max(), np.square(self._mean).max()) * precision.max() * points.shape[1]
+        self._expands = bool(largest * np.finfo(np.float64).eps < ROUNDING)
+        if self._expands:
+            constant = -0.5 * np.sum(self._mean**2 * precision, axis=1) - self._volume
+            self._left = np.hstack([self._points**2, self._points, np.ones((len(points), 1))])
+            self._right = np.vstack([-0.5 * precision.T, (self._mean * precision).T, constant])
+
+    def log(self, rows: slice, out: Array) -> Array:
+        """Those of some points, (rows, I), written to `out`."""
+        if self._expands:
+            return np.matmul(self._left[rows], self._right, out=out)
+        for line, point in zip(out, self._points[rows], strict=True):
+            line[:] = -0.5 * np.sum(((point - self._mean) / self._std) ** 2, axis=1) - self._volume
+        return out
