@@ -165,13 +165,13 @@ class Study:
         Raises NoSuchPath for a path that the study does not have, and StudyError for a value that cannot stand there.
         """
         given = {one.path: one for one in map(overrides.parse, texts)}  # of two for one path, the last
-        chosen = [one for one in given.values() if one.changes(self.base)]
         varied = {path for assignment in self.axes for path in assignment.values} | {"seed"}
-        for one in chosen:
+        for one in given.values():
             met = sorted(path for path in varied if one.meets(path))
             if met:
                 option = "--seeds" if met == ["seed"] else "--where"
                 raise StudyError(f"{self.name}: {one.path} cannot be set: {met[0]} varies; choose by {option}")
+        chosen = [one for one in given.values() if one.changes(self.base)]
         try:
             base = paths.assign_all(self.base, {one.path: one.value for one in chosen})
         except SpecificationError as error:

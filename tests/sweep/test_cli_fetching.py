@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import io
 import os
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+
+from models.data.sources import BY_KIND, CIFAR10, SVHN, OfficialFile
 
 Sweep = Callable[..., Any]
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
@@ -84,6 +90,66 @@ def test_a_study_means_the_data_that_it_trains_on(sweep: Sweep, data_folder: Pat
     assert told.out.startswith("digits: nothing to fetch\n")
     assert str(data_folder / "mnist") in told.out
     assert sweep("fetch", "digits/hvae@small").out == "digits: nothing to fetch\n"
+
+
+@pytest.fixture
+def small_sets(mirror: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """SVHN and CIFAR-10 of few bytes, on the mirror and known as the official ones."""
+    served = {"svhn": {"train_32x32.mat": b"train" * 100, "test_32x32.mat": b"test" * 100}}
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as archive:
+        for part in CIFAR10.parts:
+            member = tarfile.TarInfo(part.name)
+            member.size = part.size * 2
+            archive.addfile(member, io.BytesIO(bytes(member.size)))
+    served["cifar10"] = {"cifar-10-binary.tar.gz": raw.getvalue()}
+    parts = tuple(dataclasses.replace(part, records=2, needed=2) for part in CIFAR10.parts)
+    for official in (SVHN, dataclasses.replace(CIFAR10, parts=parts)):
+        files = []
+        for name, body in served[official.name].items():
+            mirror.serve(f"/{official.name}/{name}", body)
+            files.append(OfficialFile(name=name, bytes=len(body), md5=hashlib.md5(body).hexdigest()))
+        monkeypatch.setitem(BY_KIND, official.name, dataclasses.replace(official, files=tuple(files)))
+    return mirror
+
+
+def test_every_set_of_a_paper_is_fetched_and_then_there(sweep: Sweep, small_sets: Any, tmp_path: Path) -> None:
+    names = ("svhn", "cifar10", "binary-mnist")
+    told = sweep("fetch", *names, "--data", tmp_path)
+    assert told.code == 0, told.err
+    assert told.out.splitlines()[:2] == [
+        f"svhn: 2 files (1 kB) are there, 2 of them downloaded now (1 kB); sizes and MD5 as published: "
+        f"{tmp_path / 'svhn'}",
+        f"cifar10: 6 files are there, with the 37 kB that are needed of them, unpacked from cifar-10-binary.tar.gz, "
+        f"downloaded now (1 kB); sizes in whole images: {tmp_path / 'cifar10'}",
+    ]
+    assert len(small_sets.asked) == 7
+    (tmp_path / "cifar10" / "cifar-10-binary.tar.gz").unlink()  # what was unpacked is enough
+    again = sweep("fetch", *names, "hvae/svhn", "hvae/svhn-lvae@small", "hvae/mnist", "--data", tmp_path, "--offline")
+    assert (again.code, again.err) == (0, "")
+    assert [line.partition(":")[0] for line in again.out.splitlines()] == ["svhn", "cifar10", "mnist"]
+
+
+def test_a_twin_needs_a_part_of_cifar10(sweep: Sweep, tmp_path: Path) -> None:
+    folder = tmp_path / "cifar10" / "cifar-10-batches-bin"
+    folder.mkdir(parents=True)
+    for name, count in (("data_batch_1.bin", 10_000), ("test_batch.bin", 1_000)):
+        with (folder / name).open("wb") as file:
+            file.truncate(count * 3_073)
+    told = sweep("fetch", "hvae/cifar10@small", "--data", tmp_path, "--offline")
+    assert (told.code, told.err) == (0, "")
+    assert told.out == (
+        "cifar10: 2 files are there, with the 33.8 MB that are needed of them; sizes in whole images: "
+        f"{tmp_path / 'cifar10'}\n"
+    )
+    told = sweep("fetch", "hvae/cifar10", "--data", tmp_path, "--offline")
+    refused(told, "lacks data_batch_2.bin", "data_batch_5.bin", "--set data.batches=1 --set data.test_images=1000")
+
+
+@pytest.mark.parametrize("name", ["hvae", "svhn", "hvae/svhn", "cifar10"])
+def test_missing_sets_offline_are_told_in_one_line(sweep: Sweep, tmp_path: Path, name: str) -> None:
+    official = "cifar10" if name == "cifar10" else "svhn"
+    refused(sweep("fetch", name, "--data", tmp_path, "--offline"), str(tmp_path / official), f"sweep fetch {official}")
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,20 @@ from models.data import mnist
 from models.data.dataset import Dataset, Split
 from models.data.download import DataError
 from models.data.mnist import block_sums, prepared
-from models.data.sources import BY_KIND, FASHION_MNIST, MNIST, files_of
+from models.data.sources import BY_KIND, CIFAR10, FASHION_MNIST, MNIST, SVHN, OfficialSet, files_of, needed_by
 from models.families import Data
-from models.kinds import Digits, FashionMnist, IdxImages, Mnist, StochasticMnist, ThresholdedMnist
-from models.spec import SpecificationError, kinds
+from models.kinds import (
+    BinaryMnist,
+    Cifar10,
+    Digits,
+    FashionMnist,
+    IdxImages,
+    Mnist,
+    StochasticMnist,
+    Svhn,
+    ThresholdedMnist,
+)
+from models.spec import Kind, SpecificationError, kinds
 
 ALL = (Mnist, FashionMnist, ThresholdedMnist, StochasticMnist)
 SMALL = {"train_images": 3_000, "test_images": 1_200}
@@ -179,16 +189,31 @@ def test_pixels_above_the_levels_are_refused_except_where_they_will_be_drawn() -
         Dataset(spec=data, train=black, validation=small, test=black)
 
 
-def test_every_kind_of_idx_images_has_its_official_files() -> None:
-    ours = {
-        tag for tag, kind in kinds(Data).items() if issubclass(kind, IdxImages) and kind.__module__ == Mnist.__module__
-    }
-    assert ours <= set(BY_KIND)
-    assert files_of(FashionMnist) == FASHION_MNIST
-    assert [files_of(kind) for kind in (Mnist, StochasticMnist, ThresholdedMnist)] == [MNIST] * 3
-    assert files_of(Digits) is None
+def test_every_kind_of_data_that_ships_has_its_official_files() -> None:
+    ours = {tag: kind for tag, kind in kinds(Data).items() if kind.__module__ == Mnist.__module__}
+    assert set(ours) - {"digits"} == set(BY_KIND)  # the digits come inside scikit-learn's package
+    known: dict[type[Kind], OfficialSet] = {FashionMnist: FASHION_MNIST, Svhn: SVHN, Cifar10: CIFAR10}
+    for tag, kind in ours.items():
+        assert issubclass(kind, Data)
+        assert files_of(kind) == (None if tag == "digits" else known.get(kind, MNIST))
     assert files_of(IdxImages) is None
     assert files_of(type("Refined", (FashionMnist,), {"kind": "test-refined"})) == FASHION_MNIST
+
+
+def test_what_a_trial_needs_is_what_it_sees() -> None:
+    assert needed_by(BinaryMnist(train_images=5)) == MNIST
+    assert needed_by(Svhn(test_images=5)) == SVHN
+    assert needed_by(Digits()) is None
+    assert needed_by(Cifar10()) == CIFAR10
+    part = needed_by(Cifar10(batches=2, test_images=1_000))
+    assert part is not None
+    found = [(one.name.rpartition("/")[2], one.records, one.needed) for one in part.parts]
+    assert found == [
+        ("data_batch_1.bin", 10_000, 10_000),
+        ("data_batch_2.bin", 10_000, 10_000),
+        ("test_batch.bin", 10_000, 1_000),
+    ]
+    assert (CIFAR10.bytes, part.bytes) == (60_000 * 3_073, 21_000 * 3_073)
 
 
 def test_without_its_files_a_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +226,7 @@ def test_without_its_files_a_set_is_refused(tmp_path: Path, monkeypatch: pytest.
 @pytest.fixture
 def afresh(data_folder: Path) -> Path:
     mnist.load.cache_clear()
+    mnist.load_binary.cache_clear()
     return data_folder
 
 
@@ -231,6 +257,21 @@ def test_official_digits_thresholded_and_shrunk(afresh: Path) -> None:
     small = load_data(ThresholdedMnist(downsample=2, **SMALL))
     expected = means(grey.train.images[:3_000], 2) > 127
     np.testing.assert_array_equal(small.train.images.numpy(), expected)
+
+
+def test_binary_digits_are_intensities_rounded_of_all_60_000(afresh: Path) -> None:
+    grey, binary = load_data(Mnist()), load_data(BinaryMnist())
+    assert (len(binary.train), len(binary.test), binary.validation) == (60_000, 10_000, None)
+    assert grey.validation is not None
+    images = torch.cat([grey.train.images, grey.validation.images])
+    rounded = torch.from_numpy(np.round(np.arange(256) / 255).astype(np.uint8))  # no x / 255 is a half
+    assert torch.equal(binary.train.images, rounded[images.int()])
+    assert torch.equal(binary.test.images, rounded[grey.test.images.int()])
+    assert torch.equal(binary.train.labels, torch.cat([grey.train.labels, grey.validation.labels]))
+    assert torch.equal(binary.test.labels, grey.test.labels)
+    cut = load_data(BinaryMnist(train_images=55_000, test_images=3))
+    assert torch.equal(cut.train.images, binary.train.images[:55_000])
+    assert torch.equal(cut.test.images, binary.test.images[:3])
 
 
 def test_the_official_static_draw_never_changes(afresh: Path) -> None:
