@@ -62,7 +62,7 @@ class Convolutional(Auxiliary):
         return Target(shape=data.shape, levels=data.levels, inputs=lambda x: x)
 
     def distortion(self, z: Tensor, x: Tensor) -> Tensor:
-        return -self.likelihood.log_prob(x, self.decoder(z))
+        return -self.likelihood.log_prob(x, self.decoder(z).to(z.dtype))  # of layers in bfloat16: back to float32
 
 
 class Gradient(Auxiliary):
@@ -92,7 +92,7 @@ class Gradient(Auxiliary):
         return Target(shape=(2 * channels, height, width), levels=data.levels, inputs=inputs)
 
     def distortion(self, z: Tensor, x: Tensor) -> Tensor:
-        output = self.decoder(z)  # (B, C · 2 · outputs, H, W)
+        output = self.decoder(z).to(z.dtype)  # (B, C · 2 · outputs, H, W)
         channels, height, width = x.shape[1:]
         # Each channel of the image becomes a row of the batch.
         output = output.reshape(len(x) * channels, 2 * self.outputs, height, width)
@@ -150,7 +150,8 @@ class Counts(Auxiliary):
         return Target(shape=(1, 1, inputs(torch.zeros(1, *data.shape)).shape[3]), levels=1, inputs=inputs)
 
     def distortion(self, z: Tensor, x: Tensor) -> Tensor:
-        log_masses = self.output(self.hidden(z)).reshape(len(z), self.count, self.bins).log_softmax(dim=2)
+        logits = self.output(self.hidden(z)).to(z.dtype)
+        log_masses = logits.reshape(len(z), self.count, self.bins).log_softmax(dim=2)
         # By counts, which are exact in any order of adding: a sum of gathered masses would have a gradient that is not.
         counts = torch.cat([_histograms(part, self.bins) for part in self.sets(x)], dim=1)
         log_prob: Tensor = (counts * log_masses).sum((1, 2))

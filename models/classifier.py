@@ -49,7 +49,7 @@ class Classifier(Network):
         seen = x if self.target is None else self.target.inputs(x)
         stochastic = getattr(self.encoder, "stochastic", False)
         logits: Tensor = self.output(self.encoder(seen, noise) if stochastic else self.encoder(seen))
-        return logits
+        return logits.to(self.output.weight.dtype)  # of layers in bfloat16: back to float32
 
 
 def build(spec: ClassifierModel, data: Data) -> Network:

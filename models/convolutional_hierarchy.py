@@ -63,7 +63,8 @@ class MapHead(nn.Module):
         self.variance = variance
 
     def forward(self, maps: Tensor) -> Normal:
-        mean, raw = self.layer(maps).flatten(1).chunk(2, dim=-1)  # the mean's channels come first
+        numbers = self.layer(maps).to(self.layer.weight.dtype)  # of layers in bfloat16: back to float32
+        mean, raw = numbers.flatten(1).chunk(2, dim=-1)  # the mean's channels come first
         positive = F.softplus(raw)
         return Normal(mean, positive.sqrt() if self.variance else positive)
 

@@ -38,7 +38,8 @@ class FullNormal(NamedTuple):
     def sample(self, noise: Draws, site: str) -> Tensor:
         """One reparametrised draw a datum, mean + L ε: (B, d)."""
         epsilon = noise.normal(site, tuple(self.mean.shape))
-        return self.mean + (self.tril @ epsilon[..., None])[..., 0]
+        with torch.autocast(epsilon.device.type, enabled=False):  # a draw is no layer: in full precision always
+            return self.mean + (self.tril @ epsilon[..., None])[..., 0]
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log N(z; mean, LLᵀ) = −½ |L⁻¹(z − μ)|² − log det L − ½ d log 2π, nats: (..., B) for z (..., B, d)."""
@@ -80,7 +81,8 @@ class FullNormalHead(nn.Module):
         self.linear = nn.Linear(features, size + size * (size + 1) // 2)
 
     def forward(self, features: Tensor) -> FullNormal:
-        mean, packed = self.linear(features).tensor_split([self.size], dim=-1)
+        numbers = self.linear(features).to(self.linear.weight.dtype)  # of layers in bfloat16: back to float32
+        mean, packed = numbers.tensor_split([self.size], dim=-1)
         raw = _fill(packed, self.size)
         diagonal = F.softplus(raw.diagonal(dim1=-2, dim2=-1)) + FLOOR
         return FullNormal(mean, raw.tril(-1) + torch.diag_embed(diagonal))

@@ -90,7 +90,8 @@ class HierarchicalAutoencoder(Network):
             q = self._below(layer, features[layer], z, p)
             rates.append(kl_divergence(q, p))
             z = q.sample(noise, f"posterior/{self.groups[layer]}")
-        return Terms(torch.stack(rates[::-1]), -self.likelihood.log_prob(x, self.decoder(z)), {})
+        output = self.decoder(z).to(z.dtype)  # of layers in bfloat16: back to float32
+        return Terms(torch.stack(rates[::-1]), -self.likelihood.log_prob(x, output), {})
 
     def codes(self, x: Tensor, noise: Draws) -> dict[str, Code]:
         features = self._features(x)

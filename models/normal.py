@@ -59,7 +59,8 @@ class NormalHead(nn.Module):
         self.linear = nn.Linear(features, 2 * size)
 
     def forward(self, features: Tensor) -> Normal:
-        mean, raw = self.linear(features).chunk(2, dim=-1)
+        numbers = self.linear(features).to(self.linear.weight.dtype)  # of layers in bfloat16: back to float32
+        mean, raw = numbers.chunk(2, dim=-1)
         return Normal(mean, F.softplus(raw))
 
 

@@ -66,6 +66,7 @@ class VariationalAutoencoder(Network):
             q, components = self.posterior(features[: len(x)]), self.posterior(features[len(x) :])
         z = q.sample(noise, "posterior/z1")
         output = self.decoder(z, x) if self.autoregressive else self.decoder(z)
+        output = output.to(z.dtype)  # of layers in bfloat16: back to float32
         auxiliary = {} if self.auxiliary is None else {"auxiliary": self.auxiliary.distortion(z, x)}
         return Terms(self.prior.rate(q, z, components)[None], -self.likelihood.log_prob(x, output), auxiliary)
 

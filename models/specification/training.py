@@ -107,10 +107,13 @@ class Training(Spec):
     """How long and with what a trial is trained; one step is one batch.
 
     ema: decay of the exponential moving average of the weights, evaluated in their place; None keeps the last weights.
+    precision: of training alone; what is measured is computed in float32, of a trial of float64 in float64.
+      'tf32' is float32 whose products may be rounded to TF32, on CUDA devices that have it and nowhere else.
+      'bfloat16' computes layers in bfloat16; parameters, optimiser, noise, rates and log densities stay in float32.
     """
 
     steps: Count
     batch_size: Count
     optimiser: AnyOptimiser = Adam()
     ema: Fraction | None = None
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "tf32", "bfloat16"] = "float32"

@@ -78,7 +78,8 @@ def _loss(problem: Problem) -> Callable[..., tuple[Tensor, Any]]:
         step: Tensor,
         numbers: dict[str, Tensor],
     ) -> tuple[Tensor, tuple[dict[str, Tensor], Tensor]]:
-        terms = functional_call(network, parameters, ("terms", batch, Drawn(draws)))
+        with problem.layers():
+            terms = functional_call(network, parameters, ("terms", batch, Drawn(draws)))
         value, state = objective.loss(terms, state, step, numbers)
         return value, (state, problem.shown(value, terms))
 

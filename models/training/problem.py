@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,10 +21,10 @@ from models.objectives import ObjectiveFunction
 from models.spec import Kind
 from models.training.layout import Layout
 from models.training.optimisers import Stepper
+from models.training.precision import DTYPES, layers
 from models.training.schedules import RateSchedule
 from models.training.slots import slots
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 CURVE_POINTS = 200
 INTENSITIES = 255  # of an image that is to be binarised
 Batch = Tensor | Labelled  # what a network's `terms` takes
@@ -98,6 +99,10 @@ class Problem:
         """The first training data in their own order: a batch to try a network on."""
         size = min(self.training.batch_size, len(self.images))
         return self.batch(torch.arange(size, device=self.device), noise)
+
+    def layers(self) -> contextlib.AbstractContextManager[object]:
+        """Where a forward pass of training belongs: its layers have the precision of the training."""
+        return layers(self.training.precision, self.device)
 
     def shown(self, value: Tensor, terms: Terms) -> Tensor:
         """(C,): the loss and the means of the terms, as the curves have them."""

@@ -9,12 +9,15 @@ import platform
 import torch
 from threadpoolctl import threadpool_limits
 
+from models.training.precision import exact_products
+
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # names and values of mallopt(3)
 
 
 def prepare(threads: int) -> None:
-    """Threads, reproducible products and tuned memory; call it before the first matrix product."""
+    """Threads, reproducible and exact products, and tuned memory; call it before the first matrix product."""
     fix_products()
+    exact_products()
     keep_freed_memory()
     torch.set_num_threads(threads)
     # NumPy's and scikit-learn's own, now and where they are loaded later: sums in other parts have other last bits.

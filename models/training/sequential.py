@@ -40,7 +40,8 @@ class Sequential:
         names, leaves = list(parameters), list(parameters.values())
         for step in range(start, start + length):
             drawn = Drawn(tape.draws(step))
-            terms = functional_call(problem.network, parameters, ("terms", tape.batch(step), drawn))
+            with problem.layers():
+                terms = functional_call(problem.network, parameters, ("terms", tape.batch(step), drawn))
             objective = {name: value[slot] for name, value in state.objective.items()}
             value, objective = problem.objective.loss(terms, objective, state.step[slot], numbers)
             if not bool(value.isfinite()):

@@ -11,6 +11,7 @@ from torch.func import functional_call, vmap
 
 from models.noise import Noise
 from models.training.fused import Fused
+from models.training.precision import products
 from models.training.problem import Problem
 from models.training.sequential import Sequential
 from models.training.state import PackState
@@ -36,13 +37,15 @@ def train(
 
     `after_block` sees the state between blocks of steps: the place to save a checkpoint, or to stop by raising. A slot
     that diverged by its last step is not alive and has done all of its steps; any other diverged at the step after its.
+    Raises PrecisionError where the device has not the precision of the training.
     """
     state = PackState.initial(problem) if state is None else state
-    engine = ENGINES[path](problem)
-    while not state.done(problem.training.steps):
-        engine.advance(state)
-        after_block(state)
-    state.alive &= _finite(problem, path, state.rows)
+    with products(problem.training.precision, problem.device):
+        engine = ENGINES[path](problem)
+        while not state.done(problem.training.steps):
+            engine.advance(state)
+            after_block(state)
+        state.alive &= _finite(problem, path, state.rows)
     return state
 
 
@@ -56,7 +59,8 @@ def _finite(problem: Problem, path: Path, rows: Tensor) -> Tensor:
 
     def member(parameters: dict[str, Tensor], key: Tensor) -> Tensor:
         noise = Noise(key, step, problem.dtype)
-        terms = functional_call(problem.network, parameters, ("terms", problem.first_batch(noise), noise))
+        with problem.layers():
+            terms = functional_call(problem.network, parameters, ("terms", problem.first_batch(noise), noise))
         every = (terms.rate, terms.distortion, *terms.auxiliary.values())
         return torch.stack([values.isfinite().all() for values in every]).all()
 
