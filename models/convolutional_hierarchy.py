@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.build import implementation
+from models.doubling import Doubling
 from models.families import Data
 from models.hierarchical import HierarchicalAutoencoder, LadderAutoencoder
 from models.kinds import ConvolutionalHierarchy
@@ -114,7 +115,7 @@ def _decoder(channels: int, outputs: int, side: int) -> nn.Sequential:
         nn.ReLU(),
         nn.ConvTranspose2d(channels, channels, KERNEL, *HALVING),
         nn.ReLU(),
-        nn.ConvTranspose2d(channels, outputs, KERNEL, *HALVING),
+        Doubling(channels, outputs),
     )
 
 

@@ -39,13 +39,13 @@ def _words(text: str) -> Tensor:
 
 def _shift_right(bits: Tensor, by: int) -> Tensor:
     """Logical shift of int64, whose own >> copies the sign."""
-    return (bits >> by) & ((1 << (64 - by)) - 1)
+    return (bits >> by).bitwise_and_((1 << (64 - by)) - 1)
 
 
 def _mix(bits: Tensor) -> Tensor:
-    bits = (bits ^ _shift_right(bits, 30)) * _MIX_A
-    bits = (bits ^ _shift_right(bits, 27)) * _MIX_B
-    return bits ^ _shift_right(bits, 31)
+    bits = _shift_right(bits, 30).bitwise_xor_(bits).mul_(_MIX_A)  # in place: time goes into memory here
+    bits = _shift_right(bits, 27).bitwise_xor_(bits).mul_(_MIX_B)
+    return _shift_right(bits, 31).bitwise_xor_(bits)
 
 
 def _bits(key: Tensor, step: Tensor, site: str, count: int) -> Tensor:
@@ -54,7 +54,7 @@ def _bits(key: Tensor, step: Tensor, site: str, count: int) -> Tensor:
     origin = _mix(key[..., 0] + (step + 1) * _GOLDEN + site_words[0])
     second = _mix(key[..., 1] ^ (origin + site_words[1]))
     index = torch.arange(1, count + 1, device=key.device, dtype=torch.int64) * _GOLDEN
-    return _mix(_mix(origin[..., None] + index) + second[..., None])
+    return _mix(_mix(origin[..., None] + index).add_(second[..., None]))
 
 
 class Draws(Protocol):
@@ -93,15 +93,14 @@ class Noise(Draws):
     def uniform(self, site: str, shape: tuple[int, ...]) -> Tensor:
         """Uniform on the open interval (0, 1)."""
         bits = _bits(self.key, self.step, site, self._count(shape))
-        values = ((bits & _LOW).to(self.dtype) + 0.5) * _SCALE
+        values = (bits & _LOW).to(self.dtype).add_(0.5).mul_(_SCALE)
         return self._shaped(values, shape)
 
     def normal(self, site: str, shape: tuple[int, ...]) -> Tensor:
         """Standard normal (Box & Muller 1958): one 64-bit hash gives a pair, 32 numbers apart in a block of 64."""
         half = _bits(self.key, self.step, site, self._count(shape) // 2)
-        radius = ((half & _LOW).to(self.dtype) + 0.5) * _SCALE
-        radius = (radius.log() * -2.0).sqrt()
-        angle = _shift_right(half, 41).to(self.dtype) * (_SCALE * 2.0 * math.pi)
+        radius = (half & _LOW).to(self.dtype).add_(0.5).mul_(_SCALE).log_().mul_(-2.0).sqrt_()
+        angle = _shift_right(half, 41).to(self.dtype).mul_(_SCALE * 2.0 * math.pi)
         # In blocks, so that a number is a function of its index and not of how many are drawn.
         halves = [(radius * part).reshape(*half.shape[:-1], -1, ALIGN // 2) for part in (angle.cos(), angle.sin())]
         return self._shaped(torch.stack(halves, -2).flatten(-3), shape)

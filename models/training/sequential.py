@@ -5,8 +5,9 @@ A member's bits depend on nothing but itself, so a sequential pack needs no padd
 
 from __future__ import annotations
 
+import copy
+
 import torch
-from torch.func import functional_call
 
 from models.training.problem import Problem
 from models.training.state import PackState
@@ -18,6 +19,8 @@ class Sequential:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        # Its parameters are made views of a member's row: a functional call would put them in place at every step.
+        self._network = copy.deepcopy(problem.network).requires_grad_()
         self._sites = sites(problem)
         self._tape: tuple[int, Tape] | None = None  # of the member that is trained
 
@@ -30,25 +33,24 @@ class Sequential:
         start = int(state.step[slot])
         tape = self._tape_of(slot)
         length = tape.wind(start)
-        parameters = {
-            name: view.detach().requires_grad_() for name, view in problem.layout.views(state.rows[slot]).items()
-        }
+        values = problem.layout.views(state.rows[slot])
+        leaves = dict(self._network.named_parameters())
+        for name, leaf in leaves.items():
+            leaf.data = values[name]
         gradient = torch.zeros_like(state.rows[one])
-        into = problem.layout.views(gradient[0])
+        into = [problem.layout.views(gradient[0])[name] for name in leaves]
         moments = {name: value[one] for name, value in state.moments.items()}
         numbers = {name: value[slot] for name, value in problem.numbers.items()}
-        names, leaves = list(parameters), list(parameters.values())
+        sums, done = state.sums[slot], state.step[slot]
         for step in range(start, start + length):
-            drawn = Drawn(tape.draws(step))
             with problem.layers():
-                terms = functional_call(problem.network, parameters, ("terms", tape.batch(step), drawn))
+                terms = self._network.terms(tape.batch(step), Drawn(tape.draws(step)))
             objective = {name: value[slot] for name, value in state.objective.items()}
-            value, objective = problem.objective.loss(terms, objective, state.step[slot], numbers)
+            value, objective = problem.objective.loss(terms, objective, done, numbers)
             if not bool(value.isfinite()):
                 state.alive[slot] = False
                 return
-            for name, grown in zip(names, torch.autograd.grad(value, leaves), strict=True):
-                into[name].copy_(grown)
+            torch._foreach_copy_(into, torch.autograd.grad(value, tuple(leaves.values())))
             count = step + 1
             rate = problem.schedule.rate(problem.rate[one], step)
             problem.optimiser.step(state.rows[one], gradient, moments, count, rate)
@@ -56,8 +58,8 @@ class Sequential:
                 state.average[one].lerp_(state.rows[one], 1.0 - training.ema)
             for name, value_ in objective.items():
                 state.objective[name][slot] = value_.detach()
-            state.sums[slot] += problem.shown(value, terms)
-            state.step[slot] += 1
+            sums += problem.shown(value, terms)
+            done += 1
             if count % problem.curve_interval == 0 or count == training.steps:
                 state.record_curves(count, problem.curve_interval, one)
 
