@@ -26,7 +26,7 @@ def calibrate(task: PackTask) -> Decision:
     for path, width in candidates:
         decision = replace(pack.decision, path=path, width=width, source="calibrated")
         chosen = Pack(trials=pack.trials[:width], decision=decision)
-        problem = build_pack_problem(chosen, task.settings.device)
+        problem = build_pack_problem(chosen, decision.device)
         measured = trial_steps_per_second(problem, path) * len(chosen.trials) / problem.slots  # padding is no work done
         if measured > speed * (1.0 if best is pack.decision else GAIN):
             best, speed = decision, measured

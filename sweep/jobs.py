@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,16 +36,21 @@ class _Work:
 class Jobs:
     """Makes the jobs of a launch.
 
-    decisions: how each shape is packed. begun: trial ids of packs that left a checkpoint. make_task: (pack, quantities,
+    decisions: how each shape is packed; measuring: where its trials are evaluated. apart: that what is trained is
+    evaluated by packs of its own. begun: trial ids of packs that left a checkpoint. make_task: (pack, quantities,
     deaths of workers that it has seen) -> task.
     """
 
     decisions: Mapping[str, Decision]
+    measuring: Mapping[str, Decision]
+    apart: bool
     begun: Sequence[Sequence[str]]
     make_task: MakeTask
 
     def of(self, plans: Sequence[StudyPlan], needs: Iterable[Prerequisite], train: bool) -> list[Job]:
         """Packs to train, prerequisites first, then packs to evaluate; each trial once where studies share it.
+
+        Packs that evaluate apart what others train come before those that evaluate what an earlier launch has trained.
 
         train: that pending trials are trained; prerequisites are in any case.
         """
@@ -63,9 +69,10 @@ class Jobs:
             for identity, quantities in plan.unevaluated.items():
                 measure.setdefault(identity, _Work(finished[identity])).add(quantities)
         first = self._grouped(list(learn.values())[:ahead], "train", {})
-        packs = {trial.id: job.pack.id for job in first for trial in job.pack.trials}
+        packs = {trial.id: job.pack.id for job in first if not job.apart for trial in job.pack.trials}
         others = self._grouped(list(learn.values())[ahead:], "train", packs)
-        return [*first, *others, *self._grouped(list(measure.values()), "evaluate", packs)]
+        jobs = [*first, *others, *self._grouped(list(measure.values()), "evaluate", packs)]
+        return sorted(jobs, key=lambda job: job.pack.task == "evaluate")
 
     def _grouped(self, works: Sequence[_Work], task: Task, packs: Mapping[str, str]) -> list[Job]:
         """The packs of some trials; those of one pack are measured for the same, with the same prerequisites.
@@ -84,6 +91,16 @@ class Jobs:
                 return self.make_task(pack, quantities, retry)
 
             after = frozenset(packs[one.id] for one in needs if one.id in packs)
-            made = group([work.trial for work in members], self.decisions, task, self.begun if task == "train" else ())
-            jobs += [Job(pack=pack, make_task=make_task, after=after) for pack in made]
+            trials = [work.trial for work in members]
+            if task == "evaluate":
+                packed = group(trials, self.measuring, task)
+                jobs += [Job(pack=pack, make_task=make_task, after=after) for pack in packed]
+                continue
+            for pack in group(trials, self.decisions, task, self.begun):
+                if not (self.apart and quantities):
+                    jobs.append(Job(pack=pack, make_task=make_task, after=after))
+                    continue
+                jobs.append(Job(pack=pack, make_task=functools.partial(make_task, quantities=())))
+                parts = group(pack.trials, self.measuring, "evaluate")
+                jobs += [Job(pack=part, make_task=make_task, after=after | {pack.id}, apart=True) for part in parts]
         return jobs

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, cache_folder, is_offline
 from results.commit import new_identity, now
@@ -15,7 +16,7 @@ from results.quantity import Quantity
 from results.store import ResultStore
 from studies.catalogue import Entry
 from studies.paths import StudyError
-from studies.prerequisites import prerequisites
+from studies.prerequisites import measured_of, prerequisites
 from studies.trial import Trial
 from sweep.executor import Executor
 from sweep.exit_codes import INTERRUPTED, SOME_FAILED
@@ -33,9 +34,13 @@ from sweep.task import PackTask, Settings, Source
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user may ask of a launch; see `sweep launch --help`."""
+    """What the user may ask of a launch; see `sweep launch --help`.
+
+    evaluate: by the pack that trains ("within"), or by packs of their own, on CPUs ("apart"); None: apart on CUDA.
+    """
 
     device: str = "cpu"
+    evaluate: Literal["within", "apart"] | None = None
     width: int | None = None
     retry: tuple[str, ...] = ()
     calibrate: bool = False
@@ -43,6 +48,10 @@ class Options:
     train: bool = True
     quantities: tuple[str, ...] = ()
     force: bool = False
+
+    @property
+    def apart(self) -> bool:
+        return self.evaluate == "apart" or (self.evaluate is None and self.device == "cuda")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +88,6 @@ class Launch:
         self.settings = Settings(
             store=str(store.root.resolve()),
             launch=self.identity,
-            device=options.device,
             checkpoint_seconds=options.checkpoint_seconds,
             data=str(cache_folder()) if os.environ.get(FOLDER_VARIABLE) else "",
             offline=is_offline(),
@@ -88,6 +96,7 @@ class Launch:
         self.plans = [self._plan(entry, options.retry, options.force) for entry in self.entries]
         self.prerequisites = {one.trial.id: one for plan in self.plans for one in plan.prerequisites}
         self._check_prerequisites()
+        self._check_precisions()
         self.queue = PackQueue([], inflight=store.inflight, crashed=self._crashed)
         self.interrupted = False
 
@@ -103,6 +112,18 @@ class Launch:
                     raise StudyError(
                         f"{plan.study.name}: trial {trial.id} is a prerequisite of others; measure of it only what "
                         "has no prerequisites"
+                    )
+
+    def _check_precisions(self) -> None:
+        """Refuses to train on a device what it has not the precision for."""
+        if self.options.device == "cuda" or not self.options.train:
+            return
+        for plan in self.plans:
+            for trial in plan.pending:
+                if trial.training.precision == "tf32":
+                    raise StudyError(
+                        f"{plan.study.name}: training.precision = 'tf32' needs a CUDA device, and this launch trains "
+                        f"on {self.options.device}; take --device cuda, or 'float32'"
                     )
 
     @property
@@ -130,8 +151,7 @@ class Launch:
             self._event("started")
             tidy(self.store)
             with executor:
-                decisions = self._decide(executor)
-                self.queue = PackQueue(self._jobs(decisions), inflight=self.store.inflight, crashed=self._crashed)
+                self.queue = PackQueue(self._jobs(executor), inflight=self.store.inflight, crashed=self._crashed)
                 with stoppable(self.request_stop), beating(self.store, self.identity), watch(self.queue):
                     for _ in executor.run(self.queue):
                         pass
@@ -150,19 +170,18 @@ class Launch:
             self._event("interrupted" if stopped else "ended", outcome.exit_code)
         return outcome
 
-    def _decide(self, executor: Executor) -> dict[str, Decision]:
-        """The packing of every shape, stored where it is new; a `--pack W` holds for this launch alone."""
+    def _decide(self, device: str, width: int | None, calibrator: Executor | None) -> dict[str, Decision]:
+        """The packing of every shape on a device, stored where it is new; a `--pack W` holds for this launch alone."""
         studies = [entry.study for entry in self.entries]
-        options = self.options
         needs = self.prerequisites.values()
-        decisions = decisions_for(studies, self.store, options.device, options.width, needs)
+        decisions = decisions_for(studies, self.store, device, width, needs)
         stored = self.store.decisions()
         new = [one for one in decisions.values() if (one.shape, one.device) not in stored and one.source != "asked"]
-        if options.calibrate:
-            new = [self._calibrated(decision, executor) for decision in new]
+        if calibrator is not None:
+            new = [self._calibrated(decision, calibrator) for decision in new]
         self.store.decide([vars(decision) | {"decided": now()} for decision in new])
         # Read again: where two launches decided at once, the first row wins for both.
-        return decisions_for(studies, self.store, options.device, options.width, needs)
+        return decisions_for(studies, self.store, device, width, needs)
 
     def _calibrated(self, decision: Decision, executor: Executor) -> Decision:
         """The decision as measured; that of a shape of prerequisites alone, which stand by themselves, as it is."""
@@ -180,9 +199,17 @@ class Launch:
         modules = {entry.source.name: entry.source for entry in self.entries if entry.source is not None}
         return tuple(Source.of(module) for module in modules.values())
 
-    def _jobs(self, decisions: dict[str, Decision]) -> list[Job]:
-        begun = list(checkpointed(self.store).values())
-        jobs = Jobs(decisions=decisions, begun=begun, make_task=self._task)
+    def _jobs(self, executor: Executor) -> list[Job]:
+        options = self.options
+        decisions = self._decide(options.device, options.width, executor if options.calibrate else None)
+        elsewhere = options.apart and options.device != "cpu"
+        jobs = Jobs(
+            decisions=decisions,
+            measuring=self._decide("cpu", None, None) if elsewhere else decisions,
+            apart=options.apart,
+            begun=list(checkpointed(self.store).values()),
+            make_task=self._task,
+        )
         return jobs.of(self.plans, self.prerequisites.values(), self.options.train)
 
     def _task(self, pack: Pack, quantities: tuple[Quantity, ...], retry: int) -> PackTask:
@@ -204,12 +231,18 @@ class Launch:
         self.store.clear_inflight(pack.id)
 
     def _unmeasured(self, trials: list[Trial], why: str) -> None:
-        attempts = self.store.trials(["trial", "attempt"], [trial.id for trial in trials]).to_pylist()
-        held = {row["trial"]: row["attempt"] for row in attempts}
+        """Stores that trained trials kill the worker that evaluates them."""
+        found = self.store.trials(["trial", "attempt", "status"], [trial.id for trial in trials]).to_pylist()
+        held = {row["trial"]: row["attempt"] for row in found if row["status"] == "completed"}
         rows = []
         for trial in trials:
+            if trial.id not in held:
+                continue
             asked = [quantities for plan in self.plans for quantities in plan.unevaluated.get(trial.id, ())]
-            asked += self.prerequisites[trial.id].lacking if trial.id in self.prerequisites else ()
+            asked += [one for plan in self.plans if trial in plan.pending for one in plan.study.quantities]
+            if trial.id in self.prerequisites:
+                need = self.prerequisites[trial.id]
+                asked += need.lacking if need.state == "finished" else measured_of(trial)
             quantities, which = tuple({one.key: one for one in asked}.values()), kept_weights(trial)
             faults = {one.name: Fault(reason=why) for one in quantities}
             rows += value_rows(trial.id, held[trial.id], which, {}, quantities, trial.data.levels, faults)["metrics"]

@@ -21,26 +21,49 @@ DIED = "the worker process died"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A pack with what turns it into a task, and the ids of the packs that must be settled before it is handed out."""
+    """A pack with what turns it into a task, and the ids of the packs that must be settled before it is handed out.
+
+    apart: another pack trains these trials; this one evaluates those that it has trained.
+    """
 
     pack: Pack
     make_task: Callable[[Pack, int], PackTask]
     after: frozenset[str] = frozenset()
+    apart: bool = False
+
+    @property
+    def device(self) -> str:
+        return self.pack.decision.device
 
 
 @dataclass
 class Counts:
-    """How far a launch is. statuses: trials by final status; steps: training steps of finished packs."""
+    """How far a launch is. statuses: trials by final status; steps: training steps of finished packs.
+
+    A trial that is evaluated apart is done when it is trained; what could not be measured of it replaces its status
+    then. to_evaluate: how many there are, evaluated: how many of them have been seen to.
+    """
 
     trials: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     packs: int = 0
     packs_done: int = 0
     steps: int = 0
+    to_evaluate: int = 0
+    evaluated: int = 0
 
     @property
     def done(self) -> int:
         return sum(self.statuses.values())
+
+    @property
+    def work(self) -> int:
+        """Trials done, where to evaluate one apart is as much again."""
+        return self.done + self.evaluated
+
+    @property
+    def planned(self) -> int:
+        return self.trials + self.to_evaluate
 
 
 class PackQueue:
@@ -57,7 +80,10 @@ class PackQueue:
         inflight: Callable[[], Mapping[str, Mapping[str, object]]],
         crashed: Callable[[Pack, list[Trial], str], None],
     ) -> None:
-        self.counts = Counts(trials=sum(len(job.pack.trials) for job in jobs), packs=len(jobs))
+        self.counts = Counts(packs=len(jobs))
+        for job in jobs:
+            self.counts.trials += 0 if job.apart else len(job.pack.trials)
+            self.counts.to_evaluate += len(job.pack.trials) if job.apart else 0
         self.fault = ""
         self.traceback = ""
         self._waiting = deque(jobs)
@@ -71,10 +97,19 @@ class PackQueue:
         self._lock = threading.RLock()
         self._stopping = False
 
-    def take(self) -> PackTask | None:
-        """The next task; None where none is ready now (more may come while packs run)."""
+    @property
+    def devices(self) -> set[str]:
+        """The kinds of device that packs wait for or run on."""
         with self._lock:
-            place = None if self._stopping else self._ready()
+            return {job.device for job in (*self._waiting, *self._running.values())}
+
+    def take(self, places: Mapping[str, int] | None = None) -> PackTask | None:
+        """The next task; None where none is ready now (more may come while packs run).
+
+        places: how many packs may run at once on each kind of device, any number by default.
+        """
+        with self._lock:
+            place = None if self._stopping else self._ready(places)
             if place is None:
                 return None
             job = self._waiting[place]
@@ -82,9 +117,15 @@ class PackQueue:
             self._running[job.pack.id] = job
             return job.make_task(job.pack, self._blame.deaths[job.pack.id])
 
-    def _ready(self) -> int | None:
+    def _ready(self, places: Mapping[str, int] | None = None) -> int | None:
         """Where the first job waits whose prerequisites are settled: trained, failed or found to kill their worker."""
-        ready = (place for place, job in enumerate(self._waiting) if not any(self._open[pack] for pack in job.after))
+        busy = Counter(job.device for job in self._running.values())
+        free = {job.device for job in self._waiting if places is None or busy[job.device] < places[job.device]}
+        ready = (
+            place
+            for place, job in enumerate(self._waiting)
+            if job.device in free and not any(self._open[pack] for pack in job.after)
+        )
         return next(ready, None)
 
     @property
@@ -114,8 +155,9 @@ class PackQueue:
             self._settle(job.pack)
             self.counts.packs_done += 1
             self.counts.steps += record.trial_steps
+            self.counts.evaluated += len(job.pack.trials) if job.apart else 0
             for status, count in record.counts.items():
-                self.counts.statuses[status] = self.counts.statuses.get(status, 0) + count
+                self._count(job, status, count)
 
     def died(self, pack: str, why: str = DIED) -> None:
         """The worker of a running pack died: its trials run again, and a culprit is marked when it stands alone."""
@@ -127,12 +169,21 @@ class PackQueue:
             if culprits:
                 trials = [trial for trial in job.pack.trials if trial.id in culprits]
                 self._crashed(job.pack, trials, why)
-                self.counts.statuses["crashed"] = self.counts.statuses.get("crashed", 0) + len(trials)
+                self.counts.evaluated += len(trials) if job.apart else 0
+                self._count(job, "crashed", len(trials))
             if not again:
                 self.counts.packs_done += 1
             self.counts.packs += max(0, len(again) - 1)
             self._settle(job.pack, again)
             self._waiting.extendleft(replace(job, pack=part) for part in reversed(again))
+
+    def _count(self, job: Job, status: str, trials: int) -> None:
+        """Trials that are evaluated apart were counted when they were trained: a failure takes the place of that."""
+        statuses = Counter(self.counts.statuses)
+        if job.apart:
+            statuses["evaluated" if status == "evaluated" else "completed"] -= trials
+        statuses[status] += trials
+        self.counts.statuses = dict(+statuses)
 
     def _settle(self, pack: Pack, instead: Sequence[Pack] = ()) -> None:
         """Notes that a pack is done with, but for the packs that run in its stead."""

@@ -31,9 +31,9 @@ ERASE = "\r\x1b[K"
 class Snapshot:
     """A launch at one moment.
 
-    seconds: since it began. idle: of these, before any work was seen, while workers started. work: trials done, running
-    ones counted by the part that is done. steps: trial-steps, also of running packs. skipped: work that checkpoints of
-    an earlier launch had done already.
+    seconds: since it began. idle: of these, before any work was seen, while workers started. work: trials done, those
+    evaluated apart once more, running ones counted by the part that is done. steps: trial-steps, also of running packs.
+    skipped: work that checkpoints of an earlier launch had done already.
     """
 
     seconds: float
@@ -53,7 +53,7 @@ class Snapshot:
     def remaining_seconds(self) -> float | None:
         """At the pace so far; None where too little has been seen to tell."""
         new = self.work - self.skipped
-        return self.busy * (self.counts.trials - self.work) / new if new > 0 and self.busy >= PACE_SECONDS else None
+        return self.busy * (self.counts.planned - self.work) / new if new > 0 and self.busy >= PACE_SECONDS else None
 
 
 def part_done(pack: Pack, record: Mapping[str, Any]) -> tuple[float, int]:
@@ -91,7 +91,10 @@ def told(statuses: Mapping[str, int]) -> list[str]:
 def line(snapshot: Snapshot, speed: float | None) -> str:
     """One line: trials, packs, speed, time left, failures."""
     counts = snapshot.counts
-    parts = [f"{counts.done:,}/{counts.trials:,} trials", f"{counts.packs_done:,}/{counts.packs:,} packs"]
+    parts = [f"{counts.done:,}/{counts.trials:,} trials"]
+    if counts.to_evaluate:
+        parts.append(f"{counts.evaluated:,}/{counts.to_evaluate:,} evaluated")
+    parts.append(f"{counts.packs_done:,}/{counts.packs:,} packs")
     if speed and speed >= 1:
         parts.append(f"{speed:,.0f} trial-steps/s")
     remaining = snapshot.remaining_seconds
@@ -99,7 +102,7 @@ def line(snapshot: Snapshot, speed: float | None) -> str:
         parts.append("stopping, what runs saves a checkpoint")
     elif snapshot.busy == 0:
         parts.append("starting")
-    elif remaining is not None and counts.done < counts.trials:
+    elif remaining is not None and counts.work < counts.planned:
         parts.append(f"about {duration(remaining)} left")
     return ", ".join([*parts, *told(counts.statuses)])
 
@@ -129,7 +132,7 @@ class Progress:
         """The launch now."""
         seconds, counts, packs = time.monotonic() - self.began, self.queue.snapshot(), self.queue.running()
         records = self.store.inflight() if packs else {}
-        work, steps = float(counts.done), counts.steps
+        work, steps = float(counts.work), counts.steps
         for pack in packs:
             part, made = part_done(pack, records.get(pack.id, {}))
             if pack.id in self.resumed and made:

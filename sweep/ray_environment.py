@@ -18,6 +18,7 @@ from pathlib import Path
 from sweep.executor import ExecutorError
 from sweep.failures import normalise
 from sweep.pack_queue import DIED
+from sweep.task import PackTask
 
 ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -95,6 +96,11 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
+
+
+def prepare_environment(task: PackTask) -> None:
+    """The threads of native libraries, which read them when they are loaded: before torch is imported."""
+    os.environ.update(dict.fromkeys(THREADS, str(task.decision.threads)))
 
 
 @contextlib.contextmanager

@@ -20,31 +20,29 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sweep.executor import ExecutorError
-from sweep.feed import Feed
+from sweep.feed import Feed, places
 from sweep.pack import Decision
 from sweep.pack_queue import PackQueue
 from sweep.ray_environment import (
     ENVIRONMENT,
-    THREADS,
     check_listening,
     embedded_variables,
     environment,
     one_line,
     own_signals,
+    prepare_environment,
     reason_of_death,
 )
 from sweep.scratch import Scratch
 from sweep.task import PackRecord, PackTask
 
 if TYPE_CHECKING:
-    from ray.tune import Callback
+    from ray.tune import Callback, PlacementGroupFactory
     from ray.tune.search import Searcher
-
-RUNNING_PER_STAGED = 4  # one pack waits, its worker ready, for so many that run
 
 
 class RayExecutor:
-    """Packs on Ray workers, one CPU a pack (and on CUDA one GPU).
+    """Packs on Ray workers, one CPU a pack (and one GPU, where it is packed for CUDA).
 
     address: 'host:port' of a running cluster, or 'auto' for the one of this machine; None starts a Ray of our own,
     reachable from this machine alone, with a CPU for each of `cpus` (all of the machine), and ends it. In a process
@@ -144,30 +142,23 @@ class RayExecutor:
     def _fit(self, feed: Feed, first: PackTask) -> None:
         try:
             with self._storage(first) as storage:
-                self._tune(feed, first, storage)
+                self._tune(feed, storage)
             if not feed.queue.exhausted:
                 raise ExecutorError("Ray Tune ended before all packs had been run; launch again to go on")
         except BaseException as error:  # noqa: BLE001 - raised again where the records are read
             feed.error = feed.error or error
         feed.records.put(None)
 
-    def _tune(self, feed: Feed, first: PackTask, storage: Path) -> None:
+    def _tune(self, feed: Feed, storage: Path) -> None:
         from ray import tune
 
-        resources = {"cpu": 1.0}
-        slots = self.slots
-        if first.settings.device == "cuda":
-            resources["gpu"] = 1.0
-            slots = _offered("GPU")
-            if slots == 0:
-                raise ExecutorError("Ray has no GPU to offer; launch with --device cpu")
-        staged = max(1, slots // RUNNING_PER_STAGED)
+        feed.places = places(feed.queue.devices, cpus=self.slots, gpus=_offered("GPU"))
         tune.Tuner(
-            tune.with_resources(run_task, resources),
+            tune.with_resources(run_task, _resources),
             tune_config=tune.TuneConfig(
                 search_alg=_searcher(feed),
                 num_samples=-1,
-                max_concurrent_trials=slots + staged,
+                max_concurrent_trials=sum(feed.places.values()),
                 reuse_actors=True,
                 trial_name_creator=lambda trial: trial.config["task"].pack,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -199,13 +190,21 @@ class RayExecutor:
         """See `Executor.calibrate`; on an otherwise idle worker."""
         import ray
 
-        gpus = 1 if task.settings.device == "cuda" else 0
+        gpus = 1 if task.decision.device == "cuda" else 0
         remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=1)(calibrate_task)
         try:
             decision: Decision = ray.get(remote.remote(task))
         except ray.exceptions.WorkerCrashedError as error:
             raise ExecutorError(f"the worker died while it was measuring: {one_line(error)}") from error
         return decision
+
+
+def _resources(config: Mapping[str, PackTask]) -> PlacementGroupFactory:
+    """What a pack takes: one CPU, and one GPU where it is packed for CUDA."""
+    from ray.tune import PlacementGroupFactory
+
+    gpu = {"GPU": 1.0} if config["task"].decision.device == "cuda" else {}
+    return PlacementGroupFactory([{"CPU": 1.0} | gpu])
 
 
 def _offered(resource: str) -> int:
@@ -233,11 +232,6 @@ def calibrate_task(task: PackTask) -> Decision:
     from sweep.calibrating import calibrate
 
     return calibrate(task)
-
-
-def prepare_environment(task: PackTask) -> None:
-    """The threads of native libraries, which read them when they are loaded: before torch is imported."""
-    os.environ.update(dict.fromkeys(THREADS, str(task.decision.threads)))
 
 
 def _searcher(feed: Feed) -> Searcher:

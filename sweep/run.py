@@ -15,6 +15,7 @@ import torch
 from evaluation.measure import Value
 from evaluation.view import PackView, View
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, OFFLINE_VARIABLE, DataError
+from models.training.precision import PrecisionError, check_precision
 from models.training.problem import Member, Problem, build_problem, padded
 from models.training.process import prepare
 from models.training.state import PackState
@@ -43,9 +44,11 @@ def run_pack(task: PackTask) -> PackRecord:
         store = ResultStore.open(task.settings.store)
         pack = task.load()
         prepare_process(task)
+        if pack.task == "train":
+            check_precision(pack.trials[0].training.precision, torch.device(pack.decision.device))
         worker = _Worker(task, pack, store)
         record = worker.evaluate_stored() if pack.task == "evaluate" else worker.train_and_evaluate()
-    except (StoreError, DataError, ExecutorError) as error:
+    except (StoreError, DataError, ExecutorError, PrecisionError) as error:
         record = PackRecord(pack=task.pack, fault=str(error))
     except Exception as error:  # noqa: BLE001 - no trial's failure, so a bug: it is told at the launch, which ends
         record = PackRecord(pack=task.pack, traceback=traceback_of(error))
@@ -61,7 +64,7 @@ def prepare_process(task: PackTask) -> None:
         os.environ[OFFLINE_VARIABLE] = "1"
     if task.settings.mirror:
         os.environ[MIRROR_VARIABLE] = task.settings.mirror
-    if task.settings.device == "cuda" and not torch.cuda.is_available():
+    if task.decision.device == "cuda" and not torch.cuda.is_available():
         raise ExecutorError("the pack was decided for CUDA, and this worker has no CUDA device")
 
 
@@ -70,7 +73,7 @@ class _Worker:
         self.task = task
         self.pack = pack
         self.store = store
-        self.device = task.settings.device
+        self.device = task.decision.device
         self.looked = 0.0
 
     @functools.cached_property
@@ -202,11 +205,17 @@ class _Worker:
         self.store.commit(tables, weights)
 
     def evaluate_stored(self) -> PackRecord:
-        """Measures the quantities asked for of finished trials, from their stored weights, without training."""
-        pack, record = self.pack, PackRecord(pack=self.pack.id)
-        rows = self.store.trials(["trial", "attempt"], [trial.id for trial in pack.trials]).to_pylist()
-        attempts = {row["trial"]: row["attempt"] for row in rows}
-        views = self._stored_views()
+        """Measures the quantities asked for of trials, from their stored weights, without training.
+
+        Those of a pack that was to train them before and could not are left out.
+        """
+        rows = self.store.trials(["trial", "attempt", "status"], [trial.id for trial in self.pack.trials]).to_pylist()
+        attempts = {row["trial"]: row["attempt"] for row in rows if row["status"] == "completed"}
+        pack, record = (
+            self.pack.keep(one for one in self.pack.trials if one.id in attempts),
+            PackRecord(pack=self.pack.id),
+        )
+        views = self._stored_views(pack) if pack.trials else []
         new: dict[str, list[dict[str, object]]] = {}
         for slot, trial in enumerate(pack.trials):
             self._mark({"phase": "evaluate", "trial": trial.id, "trials": len(pack.trials), "done": slot})
@@ -221,15 +230,14 @@ class _Worker:
         for table, made in new.items():
             if made:
                 self.store.append(table, made)
-        self.store.clear_inflight(pack.id)
-        stopped = sum(record.counts.values()) < len(pack.trials)
-        return PackRecord(pack=pack.id, counts=record.counts, stopped=stopped)
+        self.store.clear_inflight(self.pack.id)
+        return replace(record, stopped=sum(record.counts.values()) < len(pack.trials))
 
-    def _stored_views(self) -> list[View | Fault]:
+    def _stored_views(self, pack: Pack) -> list[View | Fault]:
         """What there is to be measured of each trial, from its stored weights."""
-        trials = self.pack.trials
+        trials = pack.trials
         try:
-            problem = build_pack_problem(self.pack, self.device)
+            problem = build_pack_problem(pack, self.device)
             shapes, dtype = problem.layout.shapes, str(problem.dtype).removeprefix("torch.")
             stored = [stored_weights(self.store, trial, shapes, dtype) for trial in trials]
             whole = filled(stored, problem.slots)

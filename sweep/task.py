@@ -27,15 +27,13 @@ class Source:
 class Settings:
     """What all packs of a launch share.
 
-    store: absolute path. device: 'cpu' or 'cuda'. checkpoint_seconds: a pack that trains longer than this saves a
-    checkpoint, and another after as long again. data: where image sets are kept, absolute, empty for where the worker
-    keeps them; offline: none is downloaded; mirror: an address in place of the official ones, empty for that which the
-    worker has.
+    store: absolute path. checkpoint_seconds: a pack that trains longer than this saves a checkpoint, and another after
+    as long again. data: where image sets are kept, absolute, empty for where the worker keeps them; offline: none is
+    downloaded; mirror: an address in place of the official ones, empty for that which the worker has.
     """
 
     store: str
     launch: str
-    device: str = "cpu"
     checkpoint_seconds: float = 60.0
     data: str = ""
     offline: bool = False

@@ -56,6 +56,12 @@ def add(verbs: Verbs[Parser]) -> None:
         metavar="S",
         help="a pack that trains longer than this saves a checkpoint, and another after as long again (default: 60)",
     )
+    launch.add_argument(
+        "--evaluate",
+        choices=("within", "apart"),
+        help="within: a pack evaluates what it has trained; apart: it stores what it has trained, which other packs "
+        "then evaluate on CPUs while the next is trained (default: apart on cuda, within on cpu)",
+    )
     _add_executor(launch)
     evaluate = options.verb(
         verbs,
@@ -122,6 +128,7 @@ def launch_studies(namespace: argparse.Namespace) -> int:
         store = options.open_store_for_writing(namespace)
         chosen = Options(
             device=device,
+            evaluate=namespace.evaluate,
             width=namespace.pack,
             retry=work.retried(namespace, entries, store),
             calibrate=namespace.calibrate,
@@ -143,6 +150,7 @@ def evaluate_studies(namespace: argparse.Namespace) -> int:
         store = options.open_store_for_writing(namespace)
         chosen = Options(
             device=device,
+            evaluate="within",
             retry=work.retried(namespace, entries, store),
             train=False,
             quantities=tuple(namespace.quantity),

@@ -93,7 +93,7 @@ class Toy:
     def task(self, store: ResultStore, trials: Sequence[Trial], *, width: int = 8, **more: Any) -> PackTask:
         """A task for `run_pack`, by the path that the trials' model prefers."""
         path = "sequential" if trials[0].model.convolutional else "fused"
-        decision = Decision(shape=trials[0].shape, device="cpu", width=width, path=path)
+        decision = Decision(shape=trials[0].shape, device=more.pop("device", "cpu"), width=width, path=path)
         pack = Pack(trials=tuple(trials), decision=decision, task=more.pop("task", "train"))
         settings = Settings(store=str(store.root), launch=more.pop("launch", "test"), **more.pop("settings", {}))
         quantities = more.pop("quantities", (self.quantity,))

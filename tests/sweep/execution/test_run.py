@@ -264,7 +264,7 @@ def test_a_retried_pack_trains_only_what_was_not_committed(toy: Any, store: Resu
 
 
 def test_a_pack_that_cannot_be_set_up_says_so_under_its_name(toy: Any, store: ResultStore) -> None:
-    task = toy.task(store, toy.trials(1, 2), settings={"device": "cuda"})
+    task = toy.task(store, toy.trials(1, 2), device="cuda")
     record = run_pack(task)
     assert record.pack == task.pack
     assert record.fault == "the pack was decided for CUDA, and this worker has no CUDA device"

@@ -182,6 +182,18 @@ def rates(view, names):
     return {"rate": Estimate(rate, 0.0), "half_rate": Estimate(rate / 2)}
 
 
+def fatal(view, names):
+    """Of a trial whose rate is near 8, the end of the process, unless that has been mended."""
+    import os
+    import signal
+
+    from results.quantity import Estimate
+
+    if abs(float(view.rates["z1"].mean()) - 8.0) < 0.3 and "RATESWEEP_TEST_MENDED" not in os.environ:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"fatal": Estimate(0.0)}
+
+
 def means(view, names):
     from results.quantity import Estimate
 
@@ -203,6 +215,7 @@ def distances(view, names):
 
 RATE = Quantity(name="rate", unit="nats", goal="none", family=":rates")
 HALF_RATE = Quantity(name="half_rate", unit="nats", goal="none", family=":rates")
+FATAL = Quantity(name="fatal", unit="nats", goal="none", family=":fatal")
 MEAN = Quantity(name="mean", unit="pixels", goal="none", family=":means")
 DISTANCE = Quantity(name="distance", unit="pixels", goal="minimise", family=":distances", prerequisites=":references")
 
@@ -220,4 +233,11 @@ calm = Study(
     base=trial(1.0, steps=128, pause=0.02),
     axes=axis("objective.number", [1.0 + number / 8 for number in range(TRIALS)]),
     quantities=(RATE,),
+)
+doomed = Study(
+    name="toy/doomed",
+    question="What becomes of what was trained?",
+    base=trial(1.0, steps=64, rate=0.2),
+    axes=axis("objective.number", [1.0, 2.0, 8.0, 3.0]),
+    quantities=(RATE, FATAL),
 )
