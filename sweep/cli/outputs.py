@@ -64,6 +64,7 @@ def add(verbs: Verbs[Parser]) -> None:
     )
     _arguments(tables, tuple(TABLE_FORMATS), "md (which is printed too), latex, csv, html")
     _tests(tables)
+    _optima(tables)
     figures = verb(
         verbs,
         "figures",
@@ -115,7 +116,7 @@ def _tests(parser: Parser) -> None:
 
 
 def _optima(parser: Parser) -> None:
-    """Which models figures mark as optimal for a given total rate; each caption says which it was."""
+    """Which models count as optimal for a given total rate; each caption says which it was."""
     parser.add_argument(
         "--hull",
         choices=("text", "visible"),

@@ -131,6 +131,14 @@ def test_a_caption_says_how_differences_were_tested(digits_store: Path, tmp_path
     assert "not corrected" in paired
 
 
+def test_a_caption_says_which_hull_gives_the_optima(digits_store: Path, tmp_path: Path, sweep: Any) -> None:
+    asked = ("--store", digits_store, "--out", tmp_path, "--format", "html")
+    for hull, told in ((), False), (("--hull", "text"), False), (("--hull", "visible"), True):
+        assert sweep("figures", "digits/hvae@small", *asked, *hull).code == 0
+        page = (tmp_path / "rate_rate.html").read_text()
+        assert ("the variant of the authors&#x27; code" in page) == told
+
+
 def test_every_format_of_the_same_results_is_the_same_bytes(digits_store: Path, tmp_path: Path, sweep: Any) -> None:
     copy = shutil.copytree(digits_store, tmp_path / "copy")
     for place, store in (("first", digits_store), ("second", copy)):
