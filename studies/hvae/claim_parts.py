@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from results.table_formats import MISSING, number
 from studies.hvae.grids import Floats, Positions
 from studies.quantities import CLASSIFIERS
 
@@ -69,6 +70,11 @@ def share(which: npt.NDArray[np.bool_]) -> float:
     return float(which.mean()) if len(which) else math.nan
 
 
-def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign, as in +0.12 and −0.12."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+def told(value: float, digits: int = 2) -> str:
+    """A number with this many decimals, a dash where there is none."""
+    return MISSING if math.isnan(value) else number(value, digits)
+
+
+def signed(value: float) -> str:
+    """The same with its sign, as in +0.12 and −0.12."""
+    return MISSING if math.isnan(value) else f"{value:+.2f}".replace("-", "−")

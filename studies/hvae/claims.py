@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from results.frame import Frame
 from results.frontier import Variant
 from results.table import Cell, Heading, Table, coverage, describe_status
@@ -199,7 +201,7 @@ def claims(frames: Mapping[str, Frame], *, hull: Variant = "text") -> Table:
     cells: dict[tuple[str, str], Cell] = {}
     for finding in found:
         name = str(finding.claim.number)
-        trials = finding.grid.trials(range(len(finding.grid)))
+        trials = finding.grid.trials(np.arange(len(finding.grid)))
         counted = [part for part in finding.parts if part.applies]
         kept = f"{sum(part.status == 'holds' for part in counted)} of {len(counted)}" if counted else ""
         cells[name, "verdict"] = _words(finding.verdict, trials)

@@ -13,7 +13,20 @@ import numpy as np
 from results.correlation import rank_correlation
 from results.significance import t_test_from_summary
 from results.verdict import describe_p
-from studies.hvae.claim_parts import DIVERSITY, ERRORS, HIGH, PSNR, SCORE, SHARPNESS, TASKS, Part, median, share, signed
+from studies.hvae.claim_parts import (
+    DIVERSITY,
+    ERRORS,
+    HIGH,
+    PSNR,
+    SCORE,
+    SHARPNESS,
+    TASKS,
+    Part,
+    median,
+    share,
+    signed,
+    told,
+)
 from studies.hvae.grids import Grid
 from studies.hvae.named_models import chosen
 from studies.hvae.names import BETA1, BETA2, RATE1, RATE2
@@ -32,7 +45,7 @@ def different_optima(grid: Grid) -> tuple[Part, ...]:
     both = sum(int((possible[one] & possible[other]).sum()) for one, other in combinations(TASKS, 2))
     on = sum(bool(grid.diagonal[cell]) for cell in best.values())
     possibly_on = [TASKS[task] for task in TASKS if (possible[task] & grid.diagonal).any()]
-    told = "; ".join(
+    places = "; ".join(
         f"{label} {grid[task][best[task]]:.4g} at {grid.place(best[task])}, {possible[task].sum()} not shown worse"
         for task, label in TASKS.items()
     )
@@ -46,7 +59,7 @@ def different_optima(grid: Grid) -> tuple[Part, ...]:
             bound=0,
             digits=0,
             shown=not both,
-            evidence=f"Best (β₂, β₁): {told}. Cells that may be the best at two tasks: {both}.",
+            evidence=f"Best (β₂, β₁): {places}. Cells that may be the best at two tasks: {both}.",
             cells=cells,
         ),
         Part(
@@ -100,7 +113,7 @@ def trading_for_reconstruction(grid: Grid) -> tuple[Part, ...]:
             digits=3,
             shown=gain > ERRORS * error,
             evidence=f"Of {inside.sum()} hull optima within the total rates of the β-VAEs; standard error of a gain "
-            f"{error:.2g} dB.",
+            f"{told(error, 3)} dB.",
             cells=hull,
         ),
         Part(
@@ -159,11 +172,11 @@ def sampling_from_the_top(grid: Grid) -> tuple[Part, ...]:
             sign=">",
             bound=0.5,
             evidence="Rank correlation of IS with sharpness "
-            f"{rank_correlation(grid[SCORE], grid[SHARPNESS]):.2f}, with diversity "
-            f"{rank_correlation(grid[SCORE], grid[DIVERSITY]):.2f}.",
+            f"{told(rank_correlation(grid[SCORE], grid[SHARPNESS]))}, with diversity "
+            f"{told(rank_correlation(grid[SCORE], grid[DIVERSITY]))}.",
             cells=everywhere,
         ),
-        explained_by_the_top(grid, SHARPNESS, "3d", "sharpness"),
+        explained_by_the_top(grid, {SHARPNESS: "sharpness"}, "3d", "sharpness explained by R(z₂), less by R(z₁|z₂)"),
         _fall(grid),
     )
 
@@ -219,7 +232,7 @@ def sampling_from_the_bottom(grid: Grid) -> tuple[Part, ...]:
             found=above,
             sign="<",
             bound=HIGH,
-            evidence=f"Median of {len(top)} cells.",
+            evidence="",
             cells=top,
         ),
     )
@@ -247,7 +260,7 @@ def _order(
     steps = np.diff(values)
     noise = [math.hypot(*pair) for pair in pairwise(errors)]
     whole = len(cells) == len(order)
-    told = "; ".join(
+    places = "; ".join(
         f"{number}: {grid.place(models[number])}, {grid[quantity][models[number]]:.4g}"
         for number in order
         if number in models
@@ -261,6 +274,6 @@ def _order(
         unit=unit,
         digits=3,
         shown=whole and all(step > ERRORS * error for step, error in zip(steps, noise, strict=True)),
-        evidence=f"{told}; standard errors of the steps {', '.join(f'{error:.2g}' for error in noise)}.",
+        evidence=f"{places}; standard error of a step {max(noise, default=0.0):.2g}.",
         cells=cells,
     )

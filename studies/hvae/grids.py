@@ -125,11 +125,19 @@ def measured(frame: Frame, study: str, quantities: Sequence[str], hull: Variant 
         return Grid(study=study, rows=trials[:0].assign(trials=None), hull=hull)
     names = {**columns, **{f"{column}.se": f"{name}.se" for column, name in columns.items()}}
     wide = trials.rename(columns=names)
-    kept = wide[np.isfinite(wide[list(quantities)].to_numpy(np.float64)).all(axis=1)]
-    groups = kept.groupby([BETA2, BETA1], sort=False)
-    rows = groups[list(quantities)].mean()
+    finite = np.isfinite(wide[list(quantities)].to_numpy(np.float64)).all(axis=1)
+    kept = wide[finite].reset_index(drop=True)
+    if not kept.duplicated([BETA2, BETA1]).any():  # one seed a cell, as the studies are: nothing to average
+        return Grid(study=study, rows=kept.assign(trials=[(trial,) for trial in kept["trial"]]), hull=hull)
+    return Grid(study=study, rows=_means(kept, quantities), hull=hull)
+
+
+def _means(rows: pd.DataFrame, quantities: Sequence[str]) -> pd.DataFrame:
+    """Means over the seeds of each cell, with their standard errors."""
+    groups = rows.groupby([BETA2, BETA1], sort=False)
+    means = groups[list(quantities)].mean()
     for name in quantities:
-        if f"{name}.se" in kept:
-            rows[f"{name}.se"] = np.sqrt((kept[f"{name}.se"] ** 2).groupby([kept[BETA2], kept[BETA1]]).mean())
-            rows[f"{name}.se"] /= np.sqrt(groups.size())
-    return Grid(study=study, rows=rows.assign(trials=groups["trial"].agg(tuple)).reset_index(), hull=hull)
+        if f"{name}.se" in rows:
+            squares = (rows[f"{name}.se"] ** 2).groupby([rows[BETA2], rows[BETA1]], sort=False).mean()
+            means[f"{name}.se"] = np.sqrt(squares / groups.size())
+    return means.assign(trials=groups["trial"].agg(tuple)).reset_index()

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from results.table import Cell, Published
-from results.verdict import judged, of_interval
+from results.verdict import judged, judged_once, of_interval
 
 
 def cell(values: tuple[float, ...], published: Published | None) -> Cell:
@@ -83,3 +83,17 @@ def test_too_few_of_ours_and_nothing_to_compare() -> None:
     assert judged(cell((0.9, 0.8), None)).verdict == ""
     said = Cell(planned=3, published=published, verdict="no setting < 10 nats")
     assert judged(said, reduced="small") is said
+
+
+def test_one_trial_is_judged_by_the_error_of_its_test_sample() -> None:
+    """z = 1.96 at 5 %, and half a unit of 0.1 beyond it."""
+    one = Cell(mean=70.0, n=1, planned=1, published=Published.printed("72.0"))
+    assert judged_once(one, 1.95 / stats.norm.ppf(0.975) + 1e-6).verdict == "inside our 95 % interval"
+    assert judged_once(one, 1.95 / stats.norm.ppf(0.975) - 1e-6).verdict == "outside our 95 % interval"
+    assert judged_once(one, 1.0, alpha=0.01).verdict == "inside our 99 % interval"
+    assert judged_once(one, math.nan).verdict == "no standard error"
+    assert judged_once(one, 1.0, reduced="few steps").verdict == "not comparable"
+    for other in (Cell(mean=70.0, n=1, planned=1), Cell(planned=1, published=one.published)):
+        assert judged_once(other, 1.0) == other
+    several = cell((69.0, 71.0, 73.0), one.published)
+    assert judged_once(several, 1.0) == judged(several)

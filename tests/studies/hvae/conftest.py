@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +19,7 @@ BY_NAME = {study.name: study for study in STUDIES}
 ERRORS = {"psnr": 0.01, "inception_score": 0.02, "diversity": 0.02, "sharpness": 0.02, "accuracy": 0.005}
 
 
+@functools.cache
 def paper_like(study: str) -> pd.DataFrame:
     """Smooth landscapes over (b2, b1), the decimal logarithms of the weights, from −1 to 1.
 
@@ -88,7 +90,7 @@ def grid() -> Callable[..., Frame]:
     """A whole study, by its name, in which the paper's claims hold; `change` is a function of its trials."""
 
     def build(study: str, change: Change | None = None, reduced: str = "") -> Frame:
-        trials = paper_like(study)
+        trials = paper_like(study).copy()
         return frame_of(study, trials if change is None else change(trials), reduced)
 
     return build
