@@ -36,14 +36,14 @@ class _Work:
 class Jobs:
     """Makes the jobs of a launch.
 
-    decisions: how each shape is packed; measuring: where its trials are evaluated. apart: that what is trained is
-    evaluated by packs of its own. begun: trial ids of packs that left a checkpoint. make_task: (pack, quantities,
-    deaths of workers that it has seen) -> task.
+    decisions: how each shape is packed; measuring: where its trials are evaluated apart. apart: whether a trial is, by
+    another pack than that which trains it. begun: trial ids of packs that left a checkpoint. make_task: (pack,
+    quantities, deaths of workers that it has seen) -> task.
     """
 
     decisions: Mapping[str, Decision]
     measuring: Mapping[str, Decision]
-    apart: bool
+    apart: Callable[[Trial], bool]
     begun: Sequence[Sequence[str]]
     make_task: MakeTask
 
@@ -93,14 +93,18 @@ class Jobs:
             after = frozenset(packs[one.id] for one in needs if one.id in packs)
             trials = [work.trial for work in members]
             if task == "evaluate":
-                packed = group(trials, self.measuring, task)
+                packed = group(trials, self._where(trials), task)
                 jobs += [Job(pack=pack, make_task=make_task, after=after) for pack in packed]
                 continue
             for pack in group(trials, self.decisions, task, self.begun):
-                if not (self.apart and quantities):
+                if not (quantities and self.apart(pack.trials[0])):
                     jobs.append(Job(pack=pack, make_task=make_task, after=after))
                     continue
                 jobs.append(Job(pack=pack, make_task=functools.partial(make_task, quantities=())))
-                parts = group(pack.trials, self.measuring, "evaluate")
+                parts = group(pack.trials, self._where(pack.trials), "evaluate")
                 jobs += [Job(pack=part, make_task=make_task, after=after | {pack.id}, apart=True) for part in parts]
         return jobs
+
+    def _where(self, trials: Iterable[Trial]) -> dict[str, Decision]:
+        """How the trials' shapes are packed to be evaluated."""
+        return {one.shape: (self.measuring if self.apart(one) else self.decisions)[one.shape] for one in trials}

@@ -36,7 +36,7 @@ from sweep.task import PackTask, Settings, Source
 class Options:
     """What the user may ask of a launch; see `sweep launch --help`.
 
-    evaluate: by the pack that trains ("within"), or by packs of their own, on CPUs ("apart"); None: apart on CUDA.
+    evaluate: by the pack that trains ("within"), or by packs of their own, on CPUs ("apart"); None: see `apart`.
     """
 
     device: str = "cpu"
@@ -49,9 +49,11 @@ class Options:
     quantities: tuple[str, ...] = ()
     force: bool = False
 
-    @property
-    def apart(self) -> bool:
-        return self.evaluate == "apart" or (self.evaluate is None and self.device == "cuda")
+    def apart(self, trial: Trial) -> bool:
+        """Whether a trial is evaluated apart; by default on CUDA, but for models that sample pixel by pixel."""
+        if self.evaluate is None:
+            return self.device == "cuda" and not trial.model.autoregressive
+        return self.evaluate == "apart"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +204,7 @@ class Launch:
     def _jobs(self, executor: Executor) -> list[Job]:
         options = self.options
         decisions = self._decide(options.device, options.width, executor if options.calibrate else None)
-        elsewhere = options.apart and options.device != "cpu"
+        elsewhere = options.evaluate != "within" and options.device != "cpu"
         jobs = Jobs(
             decisions=decisions,
             measuring=self._decide("cpu", None, None) if elsewhere else decisions,

@@ -60,7 +60,8 @@ def add(verbs: Verbs[Parser]) -> None:
         "--evaluate",
         choices=("within", "apart"),
         help="within: a pack evaluates what it has trained; apart: it stores what it has trained, which other packs "
-        "then evaluate on CPUs while the next is trained (default: apart on cuda, within on cpu)",
+        "then evaluate on CPUs while the next is trained (default: apart on cuda, but for models that sample pixel by "
+        "pixel, and within on cpu)",
     )
     _add_executor(launch)
     evaluate = options.verb(

@@ -22,6 +22,7 @@ from models.kinds import (
     CrossEntropyObjective,
     Digits,
     FlatModel,
+    PixelCnnDecoder,
     Training,
 )
 from results.commit import new_identity, now
@@ -353,6 +354,77 @@ def test_a_trial_that_kills_its_worker_while_it_is_evaluated_is_not_measured_aga
     assert launch(store, later, wider)[1].exit_code == 3
     assert later.tasks == []
     assert launch(store, later, wider, retry=("died",))[1].exit_code == 0
+    assert [task.task for task in later.tasks] == ["evaluate"]
+
+
+def test_on_cuda_what_is_trained_is_evaluated_apart_on_cpus(store: ResultStore) -> None:
+    """As their shape is packed there: `--pack W` is about what is trained."""
+    workers = Workers()
+    _, outcome = launch(store, workers, device="cuda", width=4)
+    assert (outcome.exit_code, outcome.statuses) == (0, {"completed": 6})
+    told = [(task.task, task.decision.device, len(task.trials), len(task.quantities)) for task in workers.tasks]
+    assert told == [
+        ("train", "cuda", 4, 0),
+        ("train", "cuda", 2, 0),
+        ("evaluate", "cpu", 4, 1),
+        ("evaluate", "cpu", 2, 1),
+    ]
+    assert {(device, row["width"]) for (_, device), row in store.decisions().items()} == {("cpu", 6)}
+    assert plan_study(STUDY, store).unevaluated == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "tasks"),
+    [
+        ({"device": "cpu"}, [("train", "cpu")]),
+        ({"device": "cuda", "evaluate": "within"}, [("train", "cuda")]),
+        ({"device": "cpu", "evaluate": "apart"}, [("train", "cpu"), ("evaluate", "cpu")]),
+        ({"device": "cuda"}, [("train", "cuda"), ("evaluate", "cpu")]),
+    ],
+)
+def test_where_trials_are_evaluated(store: ResultStore, options: Any, tasks: list[tuple[str, str]]) -> None:
+    workers = Workers()
+    launch(store, workers, **options)
+    assert [(task.task, task.decision.device) for task in workers.tasks] == tasks
+
+
+@pytest.mark.parametrize(("evaluate", "tasks"), [(None, ["train"]), ("apart", ["train", "evaluate"])])
+def test_models_that_sample_pixel_by_pixel_are_evaluated_where_they_are_trained(
+    store: ResultStore, evaluate: str | None, tasks: list[str]
+) -> None:
+    model = STUDY.base.model.model_copy(update={"decoder": PixelCnnDecoder()})
+    slow = dataclasses.replace(STUDY, base=STUDY.base.model_copy(update={"model": model}), seeds=1)
+    workers = Workers()
+    launch(store, workers, slow, device="cuda", evaluate=evaluate)
+    assert [task.task for task in workers.tasks] == tasks
+    wider, later = dataclasses.replace(slow, quantities=(RATE, ELBO)), Workers()
+    launch(store, later, wider, device="cuda", evaluate=evaluate)
+    assert [task.decision.device for task in later.tasks] == ["cpu" if evaluate else "cuda"]
+
+
+def test_what_an_earlier_launch_trained_is_evaluated_where_this_one_does(store: ResultStore) -> None:
+    launch(store, Workers(), STUDY.select("seed=0"))
+    workers = Workers()
+    wider = dataclasses.replace(STUDY, quantities=(RATE, ELBO))
+    _, outcome = launch(store, workers, wider, device="cuda")
+    assert (outcome.exit_code, outcome.statuses) == (0, {"completed": 3, "evaluated": 3})
+    told = [(task.task, task.decision.device, len(task.trials), len(task.quantities)) for task in workers.tasks]
+    assert told == [("train", "cuda", 3, 0), ("evaluate", "cpu", 3, 2), ("evaluate", "cpu", 3, 1)]
+
+
+def test_a_trial_that_kills_the_worker_that_evaluates_it_apart_stays_trained(store: ResultStore) -> None:
+    culprit = TRIALS[3]
+
+    def work(task: PackTask, pack: Pack, into: ResultStore) -> PackRecord | None:
+        return None if task.task == "evaluate" and culprit in pack.trials else succeed(task, pack, into)
+
+    _, outcome = launch(store, Workers(work), evaluate="apart")
+    assert (outcome.exit_code, outcome.statuses) == (3, {"completed": 5, "crashed": 1})
+    assert store.trials(["status"])["status"].to_pylist() == ["completed"] * 6
+    plan = plan_study(STUDY, store)
+    assert (plan.unmeasured, plan.unevaluated, plan.pending) == ({culprit.id: "the worker process died"}, {}, ())
+    later = Workers()
+    assert launch(store, later, retry=("died",))[1].exit_code == 0
     assert [task.task for task in later.tasks] == ["evaluate"]
 
 

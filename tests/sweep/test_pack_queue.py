@@ -213,6 +213,74 @@ def test_nothing_starts_before_what_it_needs_is_settled_and_everything_ends(
     assert site.queue.counts.done == site.queue.counts.trials
 
 
+class Apart:
+    """A queue of packs of two trials on CUDA, each of which waits to be evaluated on the CPU, trial by trial."""
+
+    def __init__(self, packs: int) -> None:
+        trials = [BASE.model_copy(update={"seed": seed}) for seed in range(2 * packs)]
+        on = {
+            device: {BASE.shape: Decision(shape=BASE.shape, device=device, width=width, path="sequential")}
+            for device, width in (("cuda", 2), ("cpu", 1))
+        }
+        self.trained = group(trials, on["cuda"])
+        jobs = [Job(pack=pack, make_task=self._task) for pack in self.trained]
+        for pack in self.trained:
+            parts = group(pack.trials, on["cpu"], "evaluate")
+            jobs += [Job(pack=part, make_task=self._task, after=frozenset({pack.id}), apart=True) for part in parts]
+        self.queue = PackQueue(jobs, inflight=dict, crashed=lambda pack, trials, why: None)
+
+    def _task(self, pack: Pack, retry: int) -> PackTask:
+        return PackTask.of(pack, (), SETTINGS, (), retry)
+
+    def take(self, **places: int) -> Pack | None:
+        task = self.queue.take(places or None)
+        return None if task is None else task.load()
+
+
+def test_places_bound_what_runs_on_each_kind_of_device() -> None:
+    site = Apart(3)
+    assert site.queue.devices == {"cuda", "cpu"}
+    places = {"cuda": 2, "cpu": 1}
+    assert [site.take(**places), site.take(**places)] == site.trained[:2]
+    assert site.take(**places) is None  # a third would wait, and nothing is there to be evaluated
+    site.queue.done(record(site.trained[0]))
+    assert site.take(**places) == site.trained[2]  # in order
+    first = site.take(**places)
+    assert first is not None
+    assert (first.task, first.trials) == ("evaluate", site.trained[0].trials[:1])
+    assert site.take(**places) is None
+    assert not site.queue.exhausted
+    site.queue.done(record(first, counts={"evaluated": 1}, trial_steps=0))
+    second = site.take(**places)
+    assert second is not None
+    assert second.trials == site.trained[0].trials[1:]
+    assert site.take() is None  # without bounds, too: the others wait for what is trained
+
+
+def test_a_trial_counts_when_it_is_trained_and_what_fails_later_takes_its_place() -> None:
+    site = Apart(2)
+    queue = site.queue
+    assert (queue.counts.trials, queue.counts.to_evaluate, queue.counts.packs, queue.counts.planned) == (4, 4, 6, 8)
+    for pack, counts in zip(site.trained, ({"completed": 2}, {"completed": 1, "diverged": 1}), strict=True):
+        assert site.take() == pack
+        queue.done(record(pack, counts=counts))
+    assert (queue.counts.done, queue.counts.work) == (4, 4)
+    results: list[dict[str, int]] = [{"evaluated": 1}, {"evaluation_failed": 1}, {}]  # the last: that which diverged
+    for counts in results:
+        pack = site.take()
+        assert pack is not None
+        queue.done(record(pack, counts=counts, trial_steps=0))
+    last = site.take()
+    assert last is not None
+    for _ in range(2):
+        queue.died(last.id)
+        last = site.take() or last
+    counts = queue.snapshot()
+    assert counts.statuses == {"completed": 1, "diverged": 1, "evaluation_failed": 1, "crashed": 1}
+    assert (counts.evaluated, counts.packs_done, counts.work) == (4, 6, counts.planned)
+    assert queue.exhausted
+
+
 def test_a_stop_hands_out_nothing_more_and_waits_for_what_runs() -> None:
     site = Site(4, 2)
     pack = site.take()

@@ -174,6 +174,15 @@ def test_the_line_tells_failures_and_that_it_is_stopping() -> None:
     assert told({"evaluated": 3, "completed": 1}) == []
 
 
+def test_the_line_tells_what_is_evaluated_apart_and_its_part_of_the_time_left() -> None:
+    counts = Counts(trials=12, packs=6, packs_done=3, statuses={"completed": 12}, to_evaluate=12, evaluated=3)
+    seen = Snapshot(seconds=60.0, counts=counts, work=counts.work, steps=0)
+    assert line(seen, None) == "12/12 trials, 3/12 evaluated, 3/6 packs, about 36 s left"
+    assert seen.remaining_seconds == pytest.approx(60 * 9 / 15)
+    ended = dataclasses.replace(counts, evaluated=12)
+    assert line(dataclasses.replace(seen, counts=ended, work=24), None) == "12/12 trials, 12/12 evaluated, 3/6 packs"
+
+
 def test_plain_lines_elsewhere_than_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.02)

@@ -24,7 +24,7 @@ import pytest
 
 from results.store import ResultStore
 from sweep.executor import ExecutorError
-from sweep.ray_environment import check_listening, reason_of_death
+from sweep.ray_environment import ENVIRONMENT, check_listening, embedded_variables, environment, reason_of_death
 from sweep.ray_executor import RayExecutor
 from sweep.scratch import PREFIX, PROCESSES
 
@@ -178,6 +178,24 @@ def test_a_running_cluster_is_used_and_left_running(store: ResultStore, tmp_path
         for process in alive:
             process.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_what_is_evaluated_apart_takes_no_gpu(toy: Any, store: ResultStore, launch: Callable[..., Any]) -> None:
+    """A Ray that is told of a GPU which is not there: packs on CPUs are run, and who is given the GPU finds none."""
+    import ray
+
+    launch(store, toy.study(toy.trials(1, 2)))
+    more = toy.study(toy.trials(1, 2, 3), toy.quantity, toy.named(toy.HALF_RATE))
+    with environment(ENVIRONMENT | embedded_variables()):
+        ray.init(address="local", num_cpus=3, num_gpus=1, include_dashboard=False, log_to_driver=False)
+        try:
+            outcome = launch(store, more, executor=RayExecutor(), device="cuda")
+        finally:
+            ray.shutdown()
+    assert outcome.fault == "the pack was decided for CUDA, and this worker has no CUDA device"
+    assert (outcome.exit_code, outcome.statuses) == (75, {"evaluated": 2})
+    assert toy.starts() == {1: 1, 2: 1}
 
 
 @pytest.mark.slow
