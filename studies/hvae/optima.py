@@ -68,8 +68,8 @@ def optima(frames: Mapping[str, Frame]) -> Table:
         name=f"optima{NAMES[study]}",
         title=f"The VAE and the best cells of the grid: {MODELS[study]}",
         caption="On the test images, one trained model a cell; IS is the Inception Score, accuracies are fractions. "
-        "The estimate of I(y; z₂) saturates at H(y); its bound is a lower one and does not. Published numbers of these "
-        "cells there are none: the paper has them in figures.",
+        "The estimate of I(y; z₂) saturates at H(y); its bound is a lower one and does not. The paper has no numbers "
+        "of these cells, only figures.",
         selection="the cell β₂ = β₁ = 1, and those with the highest value over the grid",
         stub="cell",
         columns=columns,
