@@ -3,8 +3,7 @@
     RATESWEEP_DATA=FOLDER .venv/bin/python tests/benchmarks/precision.py [--steps N] [--device cuda]
 
 The cells are β2, β1 in {0.1, 1, 10}. Another seed in float32 says how much a difference means. TF32 is of CUDA alone;
-packs run fused there, and one trial after another on a CPU, where times are of the
-processor.
+packs run fused there, and one trial after another on a CPU, where times are the processor's.
 """
 
 from __future__ import annotations
