@@ -12,18 +12,14 @@ Other engines within that tolerance are the same quantity.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import sklearn
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
 
-from evaluation import linear_svm, logistic_regression
+from evaluation import kernel_svm, linear_svm, logistic_regression
 from evaluation.errors import EvaluationError
 from evaluation.rows import Floats
 from evaluation.view import View
@@ -38,29 +34,22 @@ Labels = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.float64]
 Classifier = Callable[[Codes, Labels, Codes], Labels]
 
-SVM_STEPS = 1_000_000  # a pair of classes: libsvm's are unbounded where codes overlap at a large scale
+
+def neighbours(codes: Codes, labels: Labels, points: Codes) -> Labels:
+    """Of the 5 nearest, by scikit-learn: brute force is a matrix product, and no tree is as fast at these sizes."""
+    # The codes have been checked already: without scikit-learn's own checks it takes half as long.
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        fitted = KNeighborsClassifier(n_neighbors=5, algorithm="brute").fit(codes, labels)
+        predicted: Labels = fitted.predict(points)
+    return predicted
 
 
-def scikit(make: Callable[[], Any]) -> Classifier:
-    """A classifier of scikit-learn's, as one that is fitted and asked at once."""
-
-    def predict(codes: Codes, labels: Labels, points: Codes) -> Labels:
-        # The codes have been checked already: without scikit-learn's own checks the neighbours take half as long.
-        with sklearn.config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # at its limit it is scored where it stands
-            predicted: Labels = make().fit(codes, labels).predict(points)
-        return predicted
-
-    return predict
-
-
-# By name: predicted classes of points (k, d), from codes (n, d) with labels (n,). Brute force finds the neighbours that
-# a tree finds, in fewer milliseconds at these sizes.
+# By name: predicted classes of points (k, d), from codes (n, d) with labels (n,).
 CLASSIFIERS: Mapping[str, Classifier] = {
     "logistic": logistic_regression.predict,
     "svm_linear": linear_svm.predict,
-    "svm_rbf": scikit(lambda: SVC(C=1.0, kernel="rbf", gamma="scale", max_iter=SVM_STEPS)),
-    "knn": scikit(lambda: KNeighborsClassifier(n_neighbors=5, algorithm="brute")),
+    "svm_rbf": kernel_svm.predict,
+    "knn": neighbours,
 }
 
 

@@ -80,7 +80,7 @@ def test_separable_codes_of_any_scale_give_one(view_of):
 
 
 def test_overlapping_codes_of_a_large_scale_end(view_of, monkeypatch):
-    monkeypatch.setattr("evaluation.probes.SVM_STEPS", 1000)
+    monkeypatch.setattr("evaluation.kernel_svm.STEPS", 1000)
     rng = np.random.default_rng(0)
     labels = np.arange(900) % CLASSES
     codes = 100 * (rng.standard_normal((CLASSES, 8))[labels] + 1.5 * rng.standard_normal((900, 8)))
