@@ -47,7 +47,7 @@ def test_tables_and_figures_are_found_by_name(runs: Notebook) -> None:
     assert runs.table("objectives").coverage == (0, 15)  # of the full study nothing is stored here
     assert set(runs.tables("digits@small")) == {"best_accuracy", "optima", "objectives"}
     assert runs.figure("rate_distortion", OBJECTIVES).coverage == (15, 15)
-    with pytest.raises(StudyError, match=r"no table 'objective'; did you mean objectives\?"):
+    with pytest.raises(StudyError, match=r"no table 'objective'; did you mean objectives"):
         runs.table("objective")
     with pytest.raises(StudyError, match=r"no figure 'rate'"):
         runs.figure("rate", OBJECTIVES)

@@ -110,7 +110,7 @@ def test_a_prefix_of_several_names_them(half_done: Path, sweep: Any) -> None:
         (("a", "--set", "training.steps=1"), "takes no --where, --seeds or --set"),
         (("--cell", "objectives:free bits"), "a cell is TABLE:ROW:COLUMN"),
         (("--cell", "objectives::rate"), "a cell is TABLE:ROW:COLUMN"),
-        (("--cell", "objective:free bits:rate"), "no table 'objective'; did you mean objectives?"),
+        (("--cell", "objective:free bits:rate"), "no table 'objective'; did you mean objectives"),
         (("--cell", "objectives:free bit:rate"), "no row 'free bit'; did you mean free bits"),
         (("--cell", "objectives:free bits:rates", "digits/objectives"), "no column 'rates'; did you mean rate"),
         (("--cell", "optima:vae:psnr", "digits/objectives"), "no table 'optima'"),
