@@ -3,8 +3,8 @@
 Of each pair of classes, labels y = ±1: min over w and b of ½|w|² + C Σ max(0, 1 − y_i (w·x_i + b)). libsvm takes ever
 more steps for it the more the classes overlap and the larger the scale of the codes; the primal-dual interior-point
 method (Ferris & Munson 2002; Mehrotra's predictor and corrector) takes 10 to 40, each O(n d²), whatever the codes.
-Where there are many dimensions and pairs are nearly separable libsvm is the faster one, so there it goes first, for at
-most d² steps a pair. libsvm stops at violations of 1e-3, this at a relative duality gap of 1e-6.
+Of pairs so small for their dimensions that they are nearly separable libsvm is the faster one, so there it goes first,
+for at most d²/4 steps a pair. libsvm stops at violations of 1e-3, this at a relative duality gap of 1e-6.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ GAP = 1e-6  # between primal and dual objective, relative to the primal
 STEPS = 100  # of the interior-point method: it ends where rounding allows no smaller gap
 BACK = 0.995  # of the way to the boundary
 STIFFEST = 1e12  # largest weight of a datum in a Newton system, times |x|²: beyond, it is singular in double precision
-FEW_DIMENSIONS = 64  # up to which libsvm is never the faster one
+SINGLE = 1e6  # trace of a Newton system, the unit matrix apart, below which single precision moves it by less than that
+SEPARABLE = 4  # data of a pair for each dimension up to which libsvm goes first
 
 
 def predict(codes: Array, labels: npt.NDArray[np.int64], points: Array) -> npt.NDArray[np.int64]:
@@ -48,9 +49,10 @@ def predict(codes: Array, labels: npt.NDArray[np.int64], points: Array) -> npt.N
 
 def _planes(codes: Array, labels: npt.NDArray[np.int64]) -> dict[int, Array]:
     """w and b, (d + 1,), of the pairs that libsvm solves in few steps, by the place of the pair."""
-    steps = codes.shape[1] ** 2
-    if codes.shape[1] <= FEW_DIMENSIONS:
+    dimensions = codes.shape[1]
+    if 2 * len(labels) > SEPARABLE * dimensions * len(np.unique(labels)):
         return {}
+    steps = max(dimensions**2 // 4, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         machine = SVC(C=C, kernel="linear", max_iter=steps).fit(codes, labels)
@@ -62,7 +64,8 @@ def hyperplane(x: Array, y: Array) -> Array:
     """w and b of the separating hyperplane of x (n, d) with labels y (n,) of ±1, together (d + 1,)."""
     x = np.column_stack([x, np.ones(len(x))])
     ridge = np.append(np.ones(x.shape[1] - 1), 0.0)  # b is not shrunk
-    most = STIFFEST / np.square(x).sum(axis=1).max()
+    single, squares = x.astype(np.float32), np.square(x).sum(axis=1)
+    most = STIFFEST / squares.max()
     at, best, least = _start(x, y), np.zeros(x.shape[1]), np.inf
     for _ in range(STEPS):
         plane = x.T @ (y * at.alpha)
@@ -75,7 +78,8 @@ def hyperplane(x: Array, y: Array) -> Array:
         if primal - (at.alpha.sum() - half) <= GAP * primal:
             break
         weight = np.minimum(1 / (at.lam / at.alpha + at.mu / at.slack), most)
-        root = np.sqrt(weight)[:, None] * x
+        kept = single if weight @ squares < SINGLE else x
+        root = np.sqrt(weight).astype(kept.dtype)[:, None] * kept
         try:
             factor = cho_factor(root.T @ root + np.diag(ridge), lower=True, check_finite=False)
         except LinAlgError:

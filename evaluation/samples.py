@@ -1,4 +1,4 @@
-"""Pictures: test images, their reconstructions, and samples from the prior, on the data's own integer scale."""
+"""Pictures: test images, their reconstructions, and samples from the prior, as grey or colour of 0..255."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from evaluation.errors import EvaluationError
 from evaluation.rows import Floats, Pictures
 from evaluation.view import View
 
+WHITE = 255
+
 
 def samples(view: View, names: tuple[str, ...]) -> dict[str, Pictures]:
-    """`originals`, `reconstructions`, `samples`: one picture a class, each uint8 (classes, C, H, W) in 0..levels.
+    """`originals`, `reconstructions`, `samples`: one picture a class, each uint8 (classes, C, H, W) in 0..255.
 
     originals: the first test image of each class, in the order of the classes. reconstructions: of these, at the modes
     of the posteriors. samples: the likelihood's mean at latents drawn from the prior. Raises EvaluationError where the
@@ -20,11 +22,11 @@ def samples(view: View, names: tuple[str, ...]) -> dict[str, Pictures]:
     classes = view.data.spec.classes
     pictures: dict[str, Pictures] = {}
     if "samples" in names:
-        pictures["samples"] = quantise(view.samples(classes), view.data.spec.levels)
+        pictures["samples"] = quantise(view.samples(classes))
     if "originals" in names or "reconstructions" in names:
         chosen = first_of_each_class(view.labels, classes)
-        pictures["originals"] = view.images[chosen]
-        pictures["reconstructions"] = quantise(view.reconstructions()[chosen], view.data.spec.levels)
+        pictures["originals"] = quantise(view.images[chosen] / view.data.spec.levels)
+        pictures["reconstructions"] = quantise(view.reconstructions()[chosen])
     return pictures
 
 
@@ -37,11 +39,11 @@ def first_of_each_class(labels: npt.NDArray[np.int64], classes: int) -> npt.NDAr
     return first[:classes]
 
 
-def quantise(means: Floats, levels: int) -> Pictures:
-    """Pixel means to the nearest of 0..levels: those of a normal likelihood may leave [0, 1], and are cut there.
+def quantise(means: Floats) -> Pictures:
+    """Pixel means to the nearest of 0..255: those of a normal likelihood may leave [0, 1], and are cut there.
 
     Raises EvaluationError for means that are not finite.
     """
     if not np.isfinite(means).all():
         raise EvaluationError("samples: the model gave pixel means that are not finite")
-    return np.round(means.clip(0.0, 1.0) * levels).astype(np.uint8)
+    return np.round(means.clip(0.0, 1.0) * WHITE).astype(np.uint8)

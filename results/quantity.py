@@ -26,6 +26,7 @@ class Quantity:
         called as `function(trial) -> {role: trial}`; none where it is empty. See studies/prerequisites.py.
     label: how tables and figures write it.
     form: 'number' is one value with an optional standard error; 'images' a stack of pictures; 'codes' latent points.
+    levels: of images, the largest value of a pixel; 0 for that of the data.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Quantity:
     label: str = ""
     prerequisites: str = ""
     form: Form = "number"
+    levels: int = 0
 
     def __post_init__(self) -> None:
         if not self.name or any(letter.isspace() for letter in self.name):

@@ -110,14 +110,23 @@ PSNR = Quantity(
 """Of mode reconstructions, from the mean squared error over the whole test set."""
 
 PICTURES = tuple(
-    Quantity(name=name, unit="pixels", goal="none", family="evaluation.samples:samples", label=label, form="images")
+    Quantity(
+        name=name,
+        unit="pixels",
+        goal="none",
+        family="evaluation.samples:samples",
+        version=2,  # 1 had the levels of the data, by which the means of binary pixels are black or white
+        label=label,
+        form="images",
+        levels=255,
+    )
     for name, label in (
         ("originals", "test images"),
         ("reconstructions", "reconstructions"),
         ("samples", "samples from the prior"),
     )
 )
-"""One picture a class: test images, their reconstructions at the posterior modes, samples."""
+"""One picture a class, in 0..255: test images, their reconstructions at the posterior modes, samples."""
 
 CLASSIFICATION = (
     Quantity(

@@ -101,8 +101,8 @@ def value_rows(
 ) -> dict[str, list[Row]]:
     """Rows of metrics, images and codes for measured values, and of metrics for what could not be measured.
 
-    weights: which were used, 'last' or 'ema'. faults: why quantities could not be measured, by name. prerequisites: the
-    ids of the trials that quantities were measured with, by name.
+    weights: which were used, 'last' or 'ema'. levels: of the data. faults: why quantities could not be measured, by
+    name. prerequisites: the ids of the trials that quantities were measured with, by name.
     """
     rows: dict[str, list[Row]] = {"metrics": [], "images": [], "codes": []}
     at, origin = now(), provenance()
@@ -139,7 +139,9 @@ def value_rows(
                 "values": value.reshape(-1),
                 "evaluated": at,
             }
-            rows[quantity.form].append(row | ({"levels": levels} if quantity.form == "images" else {}))
+            rows[quantity.form].append(
+                row | ({"levels": quantity.levels or levels} if quantity.form == "images" else {})
+            )
     return rows
 
 

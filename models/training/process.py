@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from models.training.precision import exact_products
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # names and values of mallopt(3)
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8  # of mallopt(3)
 
 
 def prepare(threads: int) -> None:
@@ -38,11 +38,12 @@ def keep_freed_memory() -> bool:
     """Keeps freed activations instead of returning them to the kernel; False where the allocator is not glibc's.
 
     glibc's malloc maps every block above 128 kB afresh and unmaps it when it is freed, so each step of training pays
-    for the page faults of all its activations again. The price is that resident memory stays at its high-water mark.
+    for the page faults of all its activations again. The price is that resident memory stays at its high-water mark:
+    of one arena, not of one a thread, since Ray runs each pack in a new thread, which would begin another.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL("libc.so.6")
-    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 * 2**20))
+    settings = ((_M_ARENA_MAX, 1), (_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 * 2**20))
     applied = [libc.mallopt(name, value) for name, value in settings]  # each of them, not only up to a failure
     return all(applied)

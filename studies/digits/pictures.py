@@ -14,15 +14,13 @@ from studies.hvae.marks import best, is_vae
 from studies.hvae.names import RATE1, RATE2
 from studies.hvae.strips import draw_strips
 
-LEVELS = 16
-
 
 def reconstructions(frames: Mapping[str, Frame]) -> Figure:
     """Test images, reconstructions and samples of the VAE point and two best models (Xiao & Bamler 2023, Fig. 4)."""
     frame = frames["digits/hvae"]
     rows = drawable(frame, RATE2, RATE1)
     models = _models(frame, rows)
-    plot, absent = draw_strips(frame, models, levels=LEVELS)
+    plot, absent = draw_strips(frame, models)
     caption = (
         "One test image a class, its reconstruction at the modes of the posteriors, and samples from the prior: "
         "for the ordinary VAE and for the models that are best at two tasks. β's and mean rates stand beside "

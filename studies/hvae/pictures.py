@@ -9,7 +9,7 @@ from results.figures import Figure
 from results.frame import Frame
 from studies.drawing import drawable, present
 from studies.hvae.named_models import PSNR, RULE, named_models, sampled
-from studies.hvae.names import MNIST, MODELS, RATE1, RATE2, SUFFIX
+from studies.hvae.names import MODELS, RATE1, RATE2, SUFFIX
 from studies.hvae.strips import draw_strips
 
 
@@ -20,7 +20,7 @@ def figure4(frames: Mapping[str, Frame]) -> Figure:
     score = sampled(frame, "inception_score")
     models = {f"{model.number}: {model.label}": model.row for model in named_models(frame)}
     shown = {PSNR: "PSNR {:.2f} dB", score: "IS {:.2f}"}
-    plot, absent = draw_strips(frame, models, levels=1 if study == MNIST else 255, shown=shown)
+    plot, absent = draw_strips(frame, models, shown=shown)
     caption = (
         "One test image a class, its reconstruction at the modes of the posteriors, and samples from the prior, whose "
         f"order means nothing. {RULE}. Weights, mean rates, PSNR and Inception Score (IS) stand beside each."

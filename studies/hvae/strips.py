@@ -24,13 +24,12 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def draw_strips(
-    frame: Frame, models: Mapping[str, pd.Series], *, levels: int, shown: Mapping[str, str] | None = None
+    frame: Frame, models: Mapping[str, pd.Series], *, shown: Mapping[str, str] | None = None
 ) -> tuple[go.Figure, list[str]]:
     """The pictures of each model, a row a kind, and a line on each kind that is not stored.
 
     models: heading -> the model's row of `frame`. shown: quantity -> format of it, with its name and unit, for a line
-    beside each model. levels: the largest value of a pixel; one channel is drawn black on white, three as they
-    are.
+    beside each model. One channel is drawn black on white, three as they are.
     """
     plot = house(go.Figure(), height=200, margin=_MARGIN)
     strips: list[tuple[int, Pixels]] = []  # first line and pixels of each row of pictures
@@ -44,7 +43,7 @@ def draw_strips(
                 absent.append(f"no {label} stored for the model with the {name}, trial {row['trial']}")
                 continue
             scale = max(1, round(_SIDE / (stack.shape[-1] + 1)))
-            strips.append((line, _strip(_coloured(stack, levels), max(1, _APART // scale))))
+            strips.append((line, _strip(_coloured(stack), max(1, _APART // scale))))
             line += len(strips[-1][1])
             _label(plot, label, y=(strips[-1][0] + line - 1) / 2, left=-104)
         if line > first:
@@ -79,12 +78,10 @@ def png(pixels: Pixels) -> str:
     return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + packed).decode()
 
 
-def _coloured(stack: Pixels, levels: int) -> Pixels:
-    """(n, C, H, W) in 0..levels as colours (n, H, W, 3)."""
-    values = stack.transpose(0, 2, 3, 1) * (255.0 / levels)
-    if stack.shape[1] == 1:
-        values = np.repeat(255.0 - values, 3, axis=-1)
-    return values.round().clip(0, 255).astype(np.uint8)
+def _coloured(stack: Pixels) -> Pixels:
+    """(n, C, H, W) in 0..255 as colours (n, H, W, 3)."""
+    values = stack.transpose(0, 2, 3, 1)
+    return np.repeat(255 - values, 3, axis=-1) if stack.shape[1] == 1 else values
 
 
 def _strip(pictures: Pixels, apart: int) -> Pixels:

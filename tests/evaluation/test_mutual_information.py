@@ -53,6 +53,18 @@ def test_rows_beyond_one_block(monkeypatch):
     np.testing.assert_allclose(class_information(codes, labels), whole, atol=1e-12)
 
 
+def test_a_sample_far_from_all_of_its_own_class():
+    """At 100 standard deviations its density is 10^-2171 of the largest, which double precision has not."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(20) % 2
+    mean = 10.0 * labels[:, None] + 0.1 * rng.standard_normal((20, 1))
+    codes = CodeArrays(mean, np.full((20, 1), 0.1), mean + 0.1 * rng.standard_normal((20, 1)))
+    codes.sample[0] = 10.0
+    expected = brute_force(codes, labels)[np.argsort(labels, kind="stable")]
+    assert expected[0] < -4000
+    np.testing.assert_allclose(class_information(codes, labels), expected, rtol=1e-9)
+
+
 def clusters(view_of, distance, std, count=600, seed=0):
     """Two classes at ±distance/2 on a line, every posterior N(±distance/2, std²)."""
     rng = np.random.default_rng(seed)

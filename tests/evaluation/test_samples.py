@@ -24,9 +24,9 @@ def test_one_picture_a_class_in_order(view_of, linear):
     found = samples(view, ALL)
     assert list(found) == ["samples", "originals", "reconstructions"]
     assert all(array.shape == (3, 1, 2, 3) and array.dtype == np.uint8 for array in found.values())
-    np.testing.assert_array_equal(found["originals"][:, 0, 0, 0], [3, 1, 0])  # the first images of classes 0, 1, 2
-    assert (found["reconstructions"] == 2).all()  # 0.6 · 4 = 2.4
-    np.testing.assert_array_equal(found["samples"][:, 0, 0, 0], [0, 2, 4])
+    np.testing.assert_array_equal(found["originals"][:, 0, 0, 0], [191, 64, 0])  # 3, 1, 0 of 4
+    assert (found["reconstructions"] == 153).all()  # 0.6 · 255
+    np.testing.assert_array_equal(found["samples"][:, 0, 0, 0], [0, 128, 255])
 
 
 def test_an_absent_class_is_named(view_of, linear):
@@ -36,6 +36,6 @@ def test_an_absent_class_is_named(view_of, linear):
 
 
 def test_means_that_leave_the_pixels_range_are_cut_and_those_that_are_not_finite_refused():
-    assert quantise(np.array([[[[0.5, -0.1, 1.1]]]]), 16).tolist() == [[[[8, 0, 16]]]]
+    assert quantise(np.array([[[[0.4, -0.1, 1.1]]]])).tolist() == [[[[102, 0, 255]]]]
     with pytest.raises(EvaluationError, match="not finite"):
-        quantise(np.array([[[[0.5, np.nan]]]]), 16)
+        quantise(np.array([[[[0.5, np.nan]]]]))

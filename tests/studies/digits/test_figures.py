@@ -197,9 +197,8 @@ def test_pictures_are_those_stored_for_the_three_models(
             top = model * (3 * 10 + 5) + row * 10 + 1
             for label, picture in enumerate(frame.arrays(trial, kind)):
                 left = label * 9 + 1
-                grey = np.round(255 - picture[0] * (255.0 / 16))
                 for colour in range(3):
-                    np.testing.assert_array_equal(canvas[top : top + 8, left : left + 8, colour], grey)
+                    np.testing.assert_array_equal(canvas[top : top + 8, left : left + 8, colour], 255 - picture[0])
 
 
 def test_missing_pictures_are_noted(hvae: Callable[..., Frame]) -> None:

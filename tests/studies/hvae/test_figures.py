@@ -61,7 +61,7 @@ def values(plan: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def arrays(colour: bool) -> Callable[[str, str], np.ndarray]:
-    """Discs as large as their class: MNIST's in 0..1, the others' in three colours."""
+    """Discs as large as their class: MNIST's grey, the others' in three colours."""
 
     def pictures(trial: str, kind: str) -> np.ndarray:
         side = 32 if colour else 28
@@ -69,7 +69,7 @@ def arrays(colour: bool) -> Callable[[str, str], np.ndarray]:
         y, x = np.mgrid[:side, :side]
         discs = np.stack([np.hypot(x - side / 2, y - side / 2) < 3 + label for label in range(10)])[:, None]
         if not colour:
-            return (discs * (noise.random((10, 1, side, side)) < 0.9)).astype(np.uint8)
+            return (discs * noise.integers(0, 256, (10, 1, side, side))).astype(np.uint8)
         tint = noise.integers(60, 255, (10, 3, 1, 1))
         return np.where(discs, tint, 255 - tint).astype(np.uint8)
 
@@ -314,7 +314,7 @@ def test_pictures_are_those_stored_for_the_named_models(study: str, decoded: Cal
             for label, picture in enumerate(one.arrays(trial, kind)):
                 left = label * (side + apart) + apart
                 shown = canvas[top : top + side, left : left + side]
-                stored = 255 * (1 - np.repeat(picture, 3, axis=0)) if study == MNIST else picture
+                stored = 255 - np.repeat(picture, 3, axis=0) if study == MNIST else picture
                 np.testing.assert_array_equal(shown, stored.transpose(1, 2, 0))
 
 

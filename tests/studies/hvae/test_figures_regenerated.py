@@ -31,8 +31,8 @@ def fill(root: Path) -> None:
         for quantity in STUDY.quantities:
             key |= {"version": quantity.version, "evaluated": MOMENT}
             if quantity.form == "images":
-                pixels = noise.integers(0, 2, 10 * 28 * 28).tolist()
-                images.append(key | {"name": quantity.name, "shape": [10, 1, 28, 28], "levels": 1, "values": pixels})
+                pixels = noise.integers(0, 256, 10 * 28 * 28).tolist()
+                images.append(key | {"name": quantity.name, "shape": [10, 1, 28, 28], "levels": 255, "values": pixels})
                 continue
             value = {**rates, "rate": sum(rates.values())}.get(quantity.name, noise.uniform(0.5, 0.9))
             about = {"quantity": quantity.name, "weights": "last", "unit": quantity.unit, "goal": quantity.goal}
