@@ -4,16 +4,19 @@ With one z_j ~ q(z|x_j) for each of the N test points,
 
     I ≈ 1/N Σ_j [ log 1/N_{y_j} Σ_{i: y_i = y_j} q(z_j|x_i) − log 1/N Σ_i q(z_j|x_i) ]    in nats,
 
-both sums with their own point i = j, as in the authors' code. This plug-in saturates at H(y), the entropy of the
-labels: where posteriors are so narrow that none covers another's sample, every term is log N − log N_{y_j}, whether or
-not the latents say anything of the class. Read a value near H(y) as "at most H(y)", never as evidence of class
-information; evaluation/mutual_information_bound.py bounds it from below.
+both sums with their own point i = j, as in the authors' code; cut to [0, H(y)], where the information lies. This
+plug-in saturates at H(y), the entropy of the labels: where posteriors are so narrow that none covers another's sample,
+every term is log N − log N_{y_j}, whether or not the latents say anything of the class. Read a value near H(y) as "at
+most H(y)", never as evidence of class information; evaluation/mutual_information_bound.py bounds it from below.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import entropy
 
 from evaluation.errors import EvaluationError
 from evaluation.information import mean
@@ -42,7 +45,9 @@ def mutual_information(view: View, names: tuple[str, ...]) -> dict[str, Estimate
     codes = view.codes(top)
     if not all(np.isfinite(array).all() for array in codes) or not (codes.std > 0).all():
         raise EvaluationError(f"mutual_information@{top}: posterior means and samples must be finite, stds positive")
-    return {f"mutual_information@{top}": mean(class_information(codes, view.labels))}
+    estimate = mean(class_information(codes, view.labels))
+    largest = float(entropy(np.unique_counts(view.labels).counts))  # H(y), nats
+    return {f"mutual_information@{top}": replace(estimate, value=min(max(estimate.value, 0.0), largest))}
 
 
 def class_information(codes: CodeArrays, labels: npt.NDArray[np.int64]) -> Array:

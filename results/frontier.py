@@ -84,10 +84,9 @@ def convex_hull(frame: pd.DataFrame, x: str, y: str, side: Side = "upper", varia
         such as rate–distortion (lower-left), whose hull goes on vertically above its first point and horizontally
         beyond its last.
     variant: 'text' is that definition, as Xiao & Bamler (2023) state it. 'visible' (upper and lower only) is what
-        their code
-        draws: the facets of the whole hull that are seen from (0, 2 max y), or (0, −2 max y) for the lower side. It
-        adds a facet at the left edge and drops those that fall steeply at the right; it needs x ≥ 0 and a viewpoint
-        beyond all y.
+        their code draws: the facets of the whole hull that are seen from (0, 2 max y), or (0, −2 max y) for the lower
+        side. It adds a facet at the left edge and drops those that fall steeply at the right; it needs x ≥ 0 and a
+        viewpoint beyond all y.
 
     Only corners are vertices: a point within a facet is not. Of equal points the first row stands for all. Rows with
     a NaN or an infinity are left out; one point is its own hull, and none gives an empty one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -56,10 +58,9 @@ def parse(text: str) -> Override:
 
 
 def _value(text: str) -> Any:
-    """A number, true, false, none or a word: what the path takes is for its specification to judge."""
+    """A number, true, false, none or a word: what the path takes is for its specification to judge. 1e3 is a count."""
     for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
+        with contextlib.suppress(ValueError):
+            value = number(text)
+            return int(value) if "." not in text and math.isfinite(value) and value == int(value) else value
     return _WORDS.get(text.lower(), text)

@@ -236,12 +236,13 @@ class Launch:
         """Stores that trained trials kill the worker that evaluates them."""
         found = self.store.trials(["trial", "attempt", "status"], [trial.id for trial in trials]).to_pylist()
         held = {row["trial"]: row["attempt"] for row in found if row["status"] == "completed"}
+        pending = [({trial.id for trial in plan.pending}, plan.study.quantities) for plan in self.plans]
         rows = []
         for trial in trials:
             if trial.id not in held:
                 continue
             asked = [quantities for plan in self.plans for quantities in plan.unevaluated.get(trial.id, ())]
-            asked += [one for plan in self.plans if trial in plan.pending for one in plan.study.quantities]
+            asked += [one for trained, quantities in pending if trial.id in trained for one in quantities]
             if trial.id in self.prerequisites:
                 need = self.prerequisites[trial.id]
                 asked += need.lacking if need.state == "finished" else measured_of(trial)

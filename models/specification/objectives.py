@@ -18,7 +18,7 @@ def _check_weights(beta: tuple[float, ...], model: Model) -> None:
 class BetaObjective(Objective):
     """D + Σ_g β_g R_g: the ELBO at β = 1 (Higgins et al. 2017; per layer, Xiao & Bamler 2023, Eq. 8).
 
-    warmup: steps over which all weights rise linearly from 0; at once where it is 0.
+    warmup: steps over which all weights rise linearly from 0, with every step; at once where it is 0.
     """
 
     kind = "beta"

@@ -23,7 +23,7 @@ from models.kinds import (
 from studies.trial import Trial
 
 EPOCHS, BATCH, LEARNING_RATE = 500, 256, 3e-4
-WARMUP_EPOCHS = EPOCHS // 5  # of the ladder's rates: the authors' code
+WARMUP_EPOCHS = EPOCHS // 5  # of the ladder's rates, as long as in the authors' code; theirs rises once an epoch
 SMALL_BATCH, SMALL_STEPS, SMALL_LEARNING_RATE = 64, 600, 3e-3
 SAMPLES, SMALL_SAMPLES = 10_000, 1_000  # for the Inception Score
 
@@ -36,11 +36,10 @@ BINARY = ConvolutionalHierarchy(channels=16, top=20, hidden=128, likelihood=Bern
 class Size:
     """One data set with its model, at full size and reduced.
 
-    images: how many there are to train on; part: what the reduced twin has of the data, in words.
+    part: what the reduced twin has of the data, in words.
     """
 
-    data: AnyData
-    images: int
+    data: BinaryMnist | Svhn | Cifar10
     model: ConvolutionalHierarchy
     small: AnyData
     part: str
@@ -48,10 +47,10 @@ class Size:
     @property
     def epoch(self) -> int:
         """Steps of an epoch: whole batches."""
-        return self.images // BATCH
+        return self.data.train_images // BATCH
 
     def trial(self) -> Trial:
-        """The ordinary VAE, β2 = β1 = 1, as the paper trains it; a ladder with the warm-up of the authors' code."""
+        """The ordinary VAE, β2 = β1 = 1, as the paper trains it; a ladder with a warm-up."""
         warmup = WARMUP_EPOCHS * self.epoch if self.model.inference == "ladder" else 0
         return Trial(
             data=self.data,
@@ -84,18 +83,14 @@ class Size:
 
 MNIST = Size(
     data=BinaryMnist(),
-    images=60_000,
     model=BINARY,
     small=BinaryMnist(test_images=2_000),
     part="2,000 of 10,000 test images",
 )
-SVHN = Size(data=Svhn(), images=73_257, model=COLOUR, small=Svhn(test_images=2_000), part="2,000 of 26,032 test images")
-SVHN_LADDER = Size(
-    data=Svhn(), images=73_257, model=LADDER, small=Svhn(test_images=2_000), part="2,000 of 26,032 test images"
-)
+SVHN = Size(data=Svhn(), model=COLOUR, small=Svhn(test_images=2_000), part="2,000 of 26,032 test images")
+SVHN_LADDER = Size(data=Svhn(), model=LADDER, small=Svhn(test_images=2_000), part="2,000 of 26,032 test images")
 CIFAR10 = Size(
     data=Cifar10(),
-    images=50_000,
     model=COLOUR,
     small=Cifar10(batches=1, test_images=1_000),
     part="batch 1 of the 5 of CIFAR-10 and 1,000 of 10,000 test images",

@@ -22,18 +22,27 @@ from models.kinds import (
 from studies.hvae.paper import STUDIES
 from studies.hvae.prerequisites import reference
 from studies.hvae.sizes import CIFAR10, MNIST, SVHN, SVHN_LADDER, Size
+from studies.paths import assign_all
 from studies.trial import Trial
 
 SIZES = (MNIST, SVHN, CIFAR10)
 
 
 def _judge(data: Data) -> Trial:
-    """Of the study of these data."""
+    """Of the study of these data, at full size."""
     size = next(size for size in SIZES if isinstance(data, type(size.data)))
-    roles = reference(size.trial().model_copy(update={"data": data}))
+    return _of(size.trial().model_copy(update={"data": data}))
+
+
+def _of(trial: Trial) -> Trial:
+    roles = reference(trial)
     assert roles.keys() == {"reference"}
-    assert roles["reference"].data == data
+    assert roles["reference"].data == trial.data
     return roles["reference"]
+
+
+def _of_twin(size: Size) -> Trial:
+    return _of(assign_all(size.trial(), size.reduced()))
 
 
 def test_at_full_size_they_have_the_authors_recipes() -> None:
@@ -54,11 +63,15 @@ def test_at_full_size_they_have_the_authors_recipes() -> None:
 
 @pytest.mark.parametrize(
     ("data", "epoch"),
-    [(Cifar10(batches=1), 10_000 // 256), (Svhn(train_images=1_000), 3), (BinaryMnist(train_images=40), 1)],
+    [
+        (Cifar10(batches=1, test_images=1_000), 10_000 // 256),
+        (Svhn(train_images=1_000), 3),
+        (BinaryMnist(train_images=40), 1),
+    ],
     ids=lambda value: getattr(value, "kind", ""),
 )
 def test_with_fewer_images_to_train_on_the_epochs_are_shorter(data: Data, epoch: int) -> None:
-    """All the official test images make it a full-size trial; its classifier sees its own images alone."""
+    """A part of a full-size study is judged by a classifier of full size, which sees the part's own images alone."""
     judge = _judge(data)
     assert judge.training.steps == 14 * epoch
     schedule = getattr(judge.training.optimiser, "schedule", None)
@@ -68,14 +81,14 @@ def test_with_fewer_images_to_train_on_the_epochs_are_shorter(data: Data, epoch:
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size.data.kind)
 def test_on_small_data_it_is_a_small_network_by_another_recipe(size: Size) -> None:
-    judge = _judge(size.small)
+    judge = _of_twin(size)
     assert judge.model == ClassifierModel(encoder=DropoutCnnEncoder())
     assert judge.training.steps * judge.training.batch_size < 100_000
 
 
 def test_golden_ids() -> None:
     """These never change: stored trials were judged by these classifiers."""
-    ids = [(_judge(size.data).id, _judge(size.small).id) for size in SIZES]
+    ids = [(_judge(size.data).id, _of_twin(size).id) for size in SIZES]
     assert ids == [
         ("9bb35b4b01e6e273", "6dc7409ceb37b5ec"),
         ("2fe709fd01f156ef", "91261184b3d623ff"),
