@@ -48,7 +48,8 @@ def draw_planes(
     """Every model by its layer-wise rates, coloured by one quantity a panel, in one window for all these panels."""
     across, up = (0.0 if rows.empty else float(rows[rate].max()) for rate in (RATE2, RATE1))
     step = tick_step(max(across, up), intervals=6)
-    window: dict[str, object] = {"range": [-0.04 * across, 1.06 * across], "dtick": step}
+    apart = min(step, tick_step(across, intervals=4))  # the rates of the layers may differ in size
+    window: dict[str, object] = {"range": [-0.04 * across, 1.06 * across], "dtick": apart}
     upwards: dict[str, object] = {"range": [-0.04 * up, 1.06 * up], "dtick": step}
     x, y = grid.names(shown[0].row, shown[0].column)
     for panel in shown:
