@@ -30,7 +30,7 @@ STEPS = 100  # of the interior-point method: it ends where rounding allows no sm
 BACK = 0.995  # of the way to the boundary
 STIFFEST = 1e12  # largest weight of a datum in a Newton system, times |x|²: beyond, it is singular in double precision
 SINGLE = 1e6  # trace of a Newton system, the unit matrix apart, below which single precision moves it by less than that
-SEPARABLE = 4  # data of a pair for each dimension up to which libsvm goes first
+SEPARABLE = 2  # data of a pair for each dimension up to which libsvm goes first
 
 
 def predict(codes: Array, labels: npt.NDArray[np.int64], points: Array) -> npt.NDArray[np.int64]:
