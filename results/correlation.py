@@ -48,29 +48,79 @@ def explained(y: Floats, x: Floats) -> float:
     return float(_explained(np.ones((1, len(y))), y, _tenths(x))[0])
 
 
-def explains_more(y: Floats, one: Floats, other: Floats) -> tuple[float, float, float]:
-    """η² of y on one quantity less that on another, and the 95 % interval of that difference.
+def explains_more(
+    y: Floats, one: Floats, other: Floats, weights: Floats, redrawn: Floats | None = None
+) -> tuple[float, float, float]:
+    """η² of y on one quantity less that on another, and the 95 % interval of that difference over resamples.
 
-    The interval is the percentiles of a bootstrap over the n points, as if they were independent, with fixed tenths
-    and a fixed seed.
+    weights: how often each of m resamples takes each point, (m, n), see `block_weights`; redrawn: y within its errors,
+    (m, n). The tenths stay those of all points.
     """
-    n = len(y)
     first, second = _tenths(one), _tenths(other)
-    weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
-    differences = _explained(weights, y, first) - _explained(weights, y, second)
-    low, high = np.quantile(differences, [ALPHA / 2, 1 - ALPHA / 2])
-    return explained(y, one) - explained(y, other), float(low), float(high)
+    values = y if redrawn is None else redrawn
+    low, high = interval(_explained(weights, values, first) - _explained(weights, values, second))
+    return explained(y, one) - explained(y, other), low, high
+
+
+def explained_in(y: Floats, x: Floats, weights: Floats) -> Floats:
+    """`explained` in each resample, (m,); y: (n,) or (m, n)."""
+    return _explained(weights, y, _tenths(x))
+
+
+def block_weights(blocks: npt.NDArray[np.intp]) -> Floats:
+    """How often each of `RESAMPLES` bootstrap samples takes each point, (m, n), with a fixed seed.
+
+    blocks: the number of each point's block, (n,). Whole blocks are drawn, as many as there are, with replacement:
+    points of one block may depend on one another (Künsch 1989).
+    """
+    n = int(blocks.max(initial=0)) + 1
+    drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    return drawn[:, blocks].astype(np.float64)
+
+
+def rank_correlation_in(x: Floats, y: Floats, weights: Floats) -> Floats:
+    """`rank_correlation` in each resample, (m,); x and y: (n,) or (m, n), ranked among all n points."""
+    return _correlations(_all_ranks(x), _all_ranks(y), weights)
+
+
+def partial_rank_correlation_in(x: Floats, y: Floats, given: Floats, weights: Floats) -> Floats:
+    """`partial_rank_correlation` in each resample, (m,)."""
+    ranks = [_all_ranks(each) for each in (x, y, given)]
+    xy, xz, yz = (_correlations(ranks[i], ranks[j], weights) for i, j in ((0, 1), (0, 2), (1, 2)))
+    left = (1 - xz**2) * (1 - yz**2)
+    return np.divide(xy - xz * yz, np.sqrt(left), out=np.full_like(xy, np.nan), where=left > 1e-12)
+
+
+def interval(draws: Floats, alpha: float = ALPHA) -> tuple[float, float]:
+    """The percentiles α/2 and 1 − α/2 of a statistic's resamples, without those in which it has no value."""
+    known = draws[~np.isnan(draws)]
+    if not len(known):
+        return math.nan, math.nan
+    low, high = np.quantile(known, [alpha / 2, 1 - alpha / 2])
+    return float(low), float(high)
+
+
+def _correlations(x: Floats, y: Floats, weights: Floats) -> Floats:
+    """Pearson's r by each row of weights, NaN where x or y does not vary."""
+    parts = weights / weights.sum(axis=1, keepdims=True)
+    left, right = (each - (parts * each).sum(axis=1, keepdims=True) for each in (x, y))
+    spread = np.sqrt((parts * left**2).sum(axis=1) * (parts * right**2).sum(axis=1))
+    found: Floats = np.divide(
+        (parts * left * right).sum(axis=1), spread, out=np.full_like(spread, np.nan), where=spread > 1e-12
+    )
+    return found
 
 
 def _explained(weights: Floats, y: Floats, tenths: npt.NDArray[np.intp]) -> Floats:
-    """η² for each row of weights (m, n): variance between tenths over the total."""
+    """η² for each row of weights (m, n), of y (n,) or (m, n): variance between tenths over the total."""
     members = np.eye(BINS)[tenths]
-    centred = y - y.mean()
+    centred = y - y.mean(axis=-1, keepdims=True)
+    weighted = weights * centred
     total = weights.sum(axis=1)
-    overall = (weights @ centred) ** 2 / total
-    counts, sums = weights @ members, weights @ (members * centred[:, None])
+    overall = weighted.sum(axis=1) ** 2 / total
+    counts, sums = weights @ members, weighted @ members
     between = np.divide(sums**2, counts, out=np.zeros_like(sums), where=counts > 0).sum(axis=1) - overall
-    spread = weights @ centred**2 - overall
+    spread = (weighted * centred).sum(axis=1) - overall
     shares: Floats = np.divide(between, spread, out=np.full(len(weights), np.nan), where=spread > 0)
     return shares
 
@@ -82,6 +132,11 @@ def _tenths(x: Floats) -> npt.NDArray[np.intp]:
 def _ranks(x: Floats) -> Floats:
     """1..n, ties at their mean; scipy.stats takes half a second to import."""
     return np.asarray(pd.Series(x).rank(), dtype=np.float64)
+
+
+def _all_ranks(x: Floats) -> Floats:
+    """Ranks of (n,), or in each row of (m, n)."""
+    return _ranks(x) if x.ndim == 1 else np.asarray(pd.DataFrame(x).rank(axis=1), dtype=np.float64)
 
 
 def _pearson(x: Floats, y: Floats) -> float:

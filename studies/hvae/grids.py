@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 
+from results.correlation import block_weights
 from results.frame import Frame
 from results.frontier import Variant, convex_hull
 from studies.hvae.named_models import sampled
@@ -24,6 +26,8 @@ CELLS = len(WEIGHTS) ** 2  # 441
 FEWEST = 397  # measured cells for which a claim is tested: nine tenths; the authors' LVAE grid has 439
 SAMPLED = ("inception_score", "diversity", "sharpness")
 _ALPHA = 0.05
+_BLOCK = 3  # cells a side of the blocks that are resampled whole
+_REACH = 3  # cells to each side over which noise is averaged
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,17 +50,58 @@ class Grid:
         return np.asarray(self.rows[name], dtype=np.float64)
 
     def error(self, name: str) -> Floats:
-        """Standard errors of a quantity, (cells,), of the test sample; 0 where none is stored.
+        """Standard errors of a quantity, (cells,): that of the test sample or the noise around a cell, the larger.
 
-        Of the Inception Score and its factors, with only five splits behind each, the root mean square over the grid.
+        Of the Inception Score and its factors, with only five splits behind each, the first is the root mean square
+        over the grid; without a stored error it is 0.
         """
         stored = f"{name}.se"
-        if stored not in self.rows:
-            return np.zeros(len(self.rows))
-        errors = np.nan_to_num(self[stored])
+        errors = np.nan_to_num(self[stored]) if stored in self.rows else np.zeros(len(self.rows))
         if name in SAMPLED:
             errors[:] = np.sqrt(np.mean(errors**2))
-        return errors
+        return np.maximum(errors, self.noise(name))
+
+    def noise(self, name: str) -> Floats:
+        """How far a quantity scatters about a smooth landscape, (cells,): by the training and by the test sample.
+
+        Of mixed second differences of 2 x 2 neighbouring cells, which a sum of functions of β2 and of β1 does not
+        have and noise has at twice its size, half the root mean square over those around a cell; 0 where none is.
+        """
+        rows, columns = self._places
+        values = np.full((rows.max(initial=0) + 1, columns.max(initial=0) + 1), np.nan)
+        values[rows, columns] = self[name]
+        squares = np.diff(np.diff(values, axis=0), axis=1) ** 2 / 4
+        known = np.isfinite(squares)
+        totals, counts = (_around(each) for each in (np.where(known, squares, 0.0), known.astype(np.float64)))
+        found: Floats = np.sqrt(totals / np.maximum(counts, 1))[rows, columns]
+        return found
+
+    @cached_property
+    def weights(self) -> Floats:
+        """How often each bootstrap sample takes each cell, (resamples, cells): whole blocks of 3 x 3 neighbours."""
+        rows, columns = (places // _BLOCK for places in self._places)
+        return block_weights(np.unique(rows * len(WEIGHTS) + columns, return_inverse=True)[1].astype(np.intp))
+
+    def redrawn(self, name: str) -> Floats:
+        """A quantity drawn anew within its errors, for each bootstrap sample, (resamples, cells); a fixed seed."""
+        noise = np.random.default_rng(list(name.encode())).normal(size=self.weights.shape)
+        return self[name] + self.error(name) * noise
+
+    @cached_property
+    def _places(self) -> tuple[Positions, Positions]:
+        """Row and column of each cell, by ascending β2 and β1."""
+        rows, columns = (np.unique(self[axis], return_inverse=True)[1].astype(np.intp) for axis in (BETA2, BETA1))
+        return rows, columns
+
+    @property
+    def steps(self) -> Positions:
+        """How many steps of the grid β2 is above β1, (cells,)."""
+        rows, columns = self._places
+        return rows - columns
+
+    def ratio(self, steps: int) -> float:
+        """β2 / β1 of cells so many steps apart."""
+        return float(np.median((self[BETA2] / self[BETA1])[self.steps == steps]))
 
     @property
     def diagonal(self) -> Flags:
@@ -91,14 +136,21 @@ class Grid:
 
         NaN outside the total rates of the β-VAEs.
         """
+        between: Floats = self.beside_weights(positions) @ values
+        return between
+
+    def beside_weights(self, positions: npt.ArrayLike) -> Floats:
+        """The share of every cell in that value, (positions, cells)."""
         rates = self[RATE]
         wanted: Floats = rates[np.asarray(positions)]
         own = np.flatnonzero(self.diagonal)
-        if not len(own):
-            return np.full_like(wanted, np.nan)
         order = own[np.argsort(rates[own], kind="stable")]
-        between: Floats = np.interp(wanted, rates[order], values[order], left=np.nan, right=np.nan)
-        return between
+        shares = np.zeros((len(wanted), len(rates)))
+        if not len(own):
+            return np.full_like(shares, np.nan)
+        for one, cell in zip(np.eye(len(order)), order, strict=True):
+            shares[:, cell] = np.interp(wanted, rates[order], one, left=np.nan, right=np.nan)
+        return shares
 
     def above_beta_vae(self, positions: npt.ArrayLike) -> Floats:
         """R(z2) less that of the β-VAE of equal total rate, nats; NaN where there is none."""
@@ -135,9 +187,18 @@ def measured(frame: Frame, study: str, quantities: Sequence[str], hull: Variant 
 def _means(rows: pd.DataFrame, quantities: Sequence[str]) -> pd.DataFrame:
     """Means over the seeds of each cell, with their standard errors."""
     groups = rows.groupby([BETA2, BETA1], sort=False)
-    means = groups[list(quantities)].mean()
+    means = groups.mean(numeric_only=True)
     for name in quantities:
         if f"{name}.se" in rows:
             squares = (rows[f"{name}.se"] ** 2).groupby([rows[BETA2], rows[BETA1]], sort=False).mean()
             means[f"{name}.se"] = np.sqrt(squares / groups.size())
     return means.assign(trials=groups["trial"].agg(tuple)).reset_index()
+
+
+def _around(values: Floats) -> Floats:
+    """Sums within reach of each cell, (rows, columns), of values between cells, (rows - 1, columns - 1)."""
+    kernel = np.ones(2 * _REACH)
+    padded = np.pad(values, _REACH)
+    lines = np.apply_along_axis(np.convolve, 0, padded, kernel, mode="valid")
+    sums: Floats = np.apply_along_axis(np.convolve, 1, lines, kernel, mode="valid")
+    return sums

@@ -36,7 +36,8 @@ def paper_like(study: str) -> pd.DataFrame:
     if study == MNIST:
         sharpness = 2 + 2 * rate1 / rate1.max() + 0.1 * rate2 / rate2.max()
     else:
-        sharpness = 2 + 2 * rate2 / rate2.max() - 1.6 * np.clip(rate2 - 30, 0, None) / 10 * np.clip(b1 + 0.2, 0, None)
+        breakdown = 2.6 * np.clip(rate2 - 34, 0, None) / 10 * np.clip((b1 + 0.2) / 0.3, 0, 1)
+        sharpness = 2 + 2 * rate2 / rate2.max() - 0.5 * rate1 / rate1.max() - breakdown
     diversity = 2 + 0.1 * rate1 / rate1.max()
     information = 2.3 * (1 - np.exp(-rate2 / 6))
     expressive = 0.2 + 0.012 * rate2
