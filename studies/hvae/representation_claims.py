@@ -40,8 +40,8 @@ from studies.hvae.claim_parts import (
     told,
 )
 from studies.hvae.grids import Floats, Grid
+from studies.hvae.labels import label_entropy
 from studies.hvae.names import CIFAR10, RATE1, RATE2
-from studies.hvae.totals import label_entropy
 
 SATURATED = 0.95  # of the labels' entropy H(y), from which the estimate of I(y; z2) cannot grow
 _INFORMATIONS = {INFORMATION: "estimate", INFORMATION_BOUND: "lower bound"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,16 +11,16 @@ import plotly.graph_objects as go
 from results.figures import Figure
 from results.frame import Frame
 from results.frontier import Variant
-from results.information_bound import fano_accuracy, fano_rate
+from results.information_bound import fano_accuracy
 from results.panels import Panels, panels
 from results.style import BOUND_LINE, HULL_LINE, SEQUENTIAL
 from studies.drawing import drawable, legend_on_top, measured, present
+from studies.hvae.labels import label_entropy
 from studies.hvae.marks import HULLS, WHO, baselines, diamonds, list_once, optima, who
 from studies.hvae.named_models import sampled
 from studies.hvae.names import CLASSES, MODELS, RATE, RATE1, RATE2, SUFFIX
 from studies.hvae.planes import MARKS, Panel, title_edges
 
-BOUND = "accuracy_bound@z1"  # of the rate of z1 and of z2 above it: the total rate
 BOUNDED = (
     "Dashed, for accuracies: the most that the total rate allows a classifier of sampled latents (Fano's bound for ten "
     "classes; these classifiers see modes, and a score on a finite test set, so they may exceed it)."
@@ -90,18 +89,3 @@ def share_bar(place: Mapping[str, object]) -> dict[str, object]:
     ticks = {"tickvals": [0, 0.5, 1], "ticktext": ["all in z₁", "half", "all in z₂"]}
     title = {"text": "where the rate is", "side": "top", "font": {"size": 12}}
     return {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1, "colorbar": {"title": title, **ticks, **place}}
-
-
-def label_entropy(rows: pd.DataFrame) -> float:
-    """H(y) of the test labels in nats, read off the bounds stored with the rates; log 10 where no bound is below 1.
-
-    SVHN's classes are not equally frequent.
-    """
-    uniform = math.log(CLASSES)
-    if BOUND not in rows:
-        return uniform
-    below = rows[(rows[BOUND] > 1 / CLASSES) & (rows[BOUND] < 1)]
-    if below.empty:
-        return uniform
-    entropies = uniform + below[RATE] - fano_rate(below[BOUND], CLASSES)
-    return float(np.clip(np.median(entropies), 0.0, uniform))
