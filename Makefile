@@ -50,6 +50,7 @@ check: .venv/ready-test
 bench: .venv/ready-test
 	$(BIN)/python tests/benchmarks/parts.py
 	$(BIN)/python tests/benchmarks/training.py
+	$(BIN)/python tests/benchmarks/evaluating.py
 	$(BIN)/python tests/benchmarks/packs.py
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/sampling.py

@@ -111,8 +111,8 @@ CLAIMS = (
         place="Sec. 5.6, Fig. 7",
         statement="The mutual information of class and z₂ depends mainly on R(z₂).",
         rule="R(z₂) explains more than half of it (η² on tenths), and more than R(z₁|z₂), by bootstrap intervals; "
-        "asked of the authors' estimate, which saturates at H(y) and in every cell tells nothing, and of a lower "
-        "bound, which cannot.",
+        "asked of the authors' estimate, which saturates at H(y) and tells nothing where it does so in every cell, "
+        "and of a lower bound, which cannot.",
         quantities=(*_RATES, INFORMATION, INFORMATION_BOUND),
         test=representation_claims.information_of_the_top,
     ),
