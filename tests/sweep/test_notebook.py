@@ -80,7 +80,7 @@ def test_a_model_has_the_stored_weights_and_makes_the_stored_pictures(
     assert originals is not None
     assert reconstructions is not None
     with torch.no_grad():
-        made = network.reconstruct(torch.from_numpy(originals).float()) * 16
+        made = network.reconstruct((torch.from_numpy(originals).float() * (16 / 255)).round()) * 255
     assert np.abs(made.numpy() - reconstructions).max() <= 0.5 + 1e-4  # pictures are stored to the nearest level
 
 
