@@ -133,7 +133,7 @@ def test_parts_that_fit_only_together_change_together() -> None:
         ("objective.beta[0]", float("nan"), r"objective\.beta.*finite number \(got nan\)"),
         ("training.optimiser.learning_rate", 0.0, r"training\.optimiser\.learning_rate.*greater than 0 \(got 0\.0\)"),
         ("training.steps", 1.5, r"training\.steps"),
-        ("training.precision", "float16", "training.precision: Input should be 'float32', 'float64', 'tf32' or 'bfloat16'"),
+        ("training.precision", "float16", "Input should be 'float32', 'float64', 'tf32' or 'bfloat16'"),
         ("objective", 1.0, "objective"),
         ("objective", {"kind": "betta"}, "did you mean beta"),
         ("objective.kind", "free-bits", "assigning a whole part to objective"),
