@@ -6,9 +6,9 @@ q(z2|x), of a lower one the mode of q(z1|z2, x) at a sampled z2. As in the autho
 standardised: C and gamma weigh them as they are.
 
 A classifier is defined by the minimum of its loss, which engines of our own reach in a fraction of scikit-learn's time:
-to a relative 1e-5, and for the RBF SVM to libsvm's own tolerance. Where scikit-learn's solvers get there too, accuracies
-agree to 0.2 %, for points that lie on a boundary; engines within that tolerance are the same quantity. At its limits of
-steps the authors' saga stands elsewhere: BENCHMARKS.md says how far.
+to a relative 1e-5, and for the RBF SVM to libsvm's own tolerance. Where scikit-learn's solvers get there too,
+accuracies agree to 0.2 %, for points that lie on a boundary; engines within that tolerance are the same quantity. At
+its limit of steps the authors' saga stands elsewhere: BENCHMARKS.md says how far.
 """
 
 from __future__ import annotations
