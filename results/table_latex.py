@@ -65,6 +65,7 @@ _MATH = {
 # Columns, and characters in a row, above which the type is smaller and the table may reach into both margins.
 _LARGE, _WIDE = 5, 90
 _TINY = r"\tiny "
+_LONG = 2_400  # characters of notes above which they and the caption are set smaller still, to fit the page
 _HEADING = 16  # characters of a heading in a line of a large table
 # Grey needs the package xcolor; in a document without it, what is grey is printed like the rest.
 _GREY = r"\providecommand{\textcolor}[3][]{#3}"
@@ -80,7 +81,10 @@ def latex(table: Table) -> str:
     compared = any(item.published or item.verdict for _, items in layout.rows for item in items)
     large = places > _LARGE or _width(layout) > _WIDE
     dense = large and compared  # three lines a row: the page must be used well
-    small = r"\footnotesize " if dense else ""
+    notes = [rf"\textsuperscript{{{letter}}}~{escape(note)}" for letter, note in layout.footnotes]
+    notes += [escape(note) for note in table.notes]
+    long = sum(map(len, notes)) > _LONG
+    small = r"\footnotesize " if dense or long else ""
     lines = [
         r"\begin{table}[htbp]",
         r"\centering",
@@ -110,10 +114,8 @@ def latex(table: Table) -> str:
     if not layout.rows:
         lines.append(rf"\multicolumn{{{places}}}{{l}}{{No rows: there is nothing to show.}} \\")
     lines += [r"\bottomrule", r"\end{tabular}}" if large else r"\end{tabular}"]
-    notes = [rf"\textsuperscript{{{letter}}}~{escape(note)}" for letter, note in layout.footnotes]
-    notes += [escape(note) for note in table.notes]
     if notes:
-        size = r"\scriptsize" if dense else r"\footnotesize"
+        size = r"\tiny" if long else r"\scriptsize" if dense else r"\footnotesize"
         lines += [r"\par\medskip", rf"\begin{{minipage}}{{\linewidth}}{size}\raggedright"]
         lines += [" \\par\n".join(notes), r"\end{minipage}"]
     lines.append(r"\end{table}")

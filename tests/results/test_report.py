@@ -189,7 +189,7 @@ def test_a_report_draws_everything_in_a_browser(tmp_path: Path, browser: Any, hv
     state = browser.execute_script(
         "return [...document.querySelectorAll('.js-plotly-plot')].map(plot => ({"
         "id: plot.id, panels: plot.querySelectorAll('svg.main-svg').length,"
-        "marks: plot.querySelectorAll('.trace, .hm image, .heatmaplayer image').length,"
+        "marks: plot.querySelectorAll('.trace, .hm image, .heatmaplayer image, .imagelayer image').length,"
         "scenes: plot.querySelectorAll('.gl-container canvas').length,"
         "threads: Object.keys(plot._fullLayout.scene?._scene?.traces ?? {}).length}))"
     )
