@@ -125,7 +125,7 @@ def test_the_report_opens_and_draws_in_a_browser(
         browser.get(path.as_uri())
         state = browser.execute_script(
             "return [...document.querySelectorAll('.js-plotly-plot')].map(plot => [plot.id.slice(5), "
-            "plot.querySelectorAll('.trace, .hm image, .heatmaplayer image').length])"
+            "plot.querySelectorAll('.trace, .hm image, .heatmaplayer image, .imagelayer image').length])"
         )
         assert tuple(figure for figure, _ in state) == figures
         assert all(marks > 0 for _, marks in state), state
