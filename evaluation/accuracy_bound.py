@@ -9,9 +9,9 @@ the same paper see posterior modes, which are not limited by the rate: they may 
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import entropy
 
 from evaluation.errors import EvaluationError
+from evaluation.information import label_entropy, mean
 from evaluation.view import View
 from models.spec import nearest
 from results.information_bound import fano_accuracy
@@ -26,8 +26,7 @@ def accuracy_bound(view: View, names: tuple[str, ...]) -> dict[str, Estimate]:
     The standard error is half the change of the bound over ± that of the mean rate.
     """
     classes = view.data.spec.classes
-    _, counts = np.unique(view.labels, return_counts=True)
-    of_labels = min(float(entropy(counts)), float(np.log(classes)))  # nats; scipy's sum may round above log M
+    of_labels = label_entropy(view.labels)
     bounds: dict[str, Estimate] = {}
     for name in names:
         group = name.removeprefix(PREFIX)
@@ -36,7 +35,9 @@ def accuracy_bound(view: View, names: tuple[str, ...]) -> dict[str, Estimate]:
             raise EvaluationError(f"accuracy_bound knows no quantity {name!r}; {nearest(name, known)}")
         above = view.groups[view.groups.index(group) :]
         rate = np.sum([view.rates[each].astype(np.float64) for each in above], axis=0)
-        mean, error = rate.mean(), rate.std(ddof=1) / np.sqrt(len(rate))
-        low, middle, high = fano_accuracy(np.maximum([mean - error, mean, mean + error], 0.0), classes, of_labels)
+        average = mean(rate)
+        error = average.standard_error or 0.0
+        around = np.maximum([average.value - error, average.value, average.value + error], 0.0)
+        low, middle, high = fano_accuracy(around, classes, of_labels)
         bounds[name] = Estimate(float(middle), float((high - low) / 2))
     return bounds

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import entropy
 
 from evaluation.view import View
 from results.quantity import Estimate
@@ -21,6 +22,12 @@ def information(view: View, names: tuple[str, ...]) -> dict[str, Estimate]:
     distortion = view.distortion.astype(np.float64)
     per_datum |= {"rate": rate, "distortion": distortion, "elbo": -(rate + distortion)}
     return {name: mean(values) for name, values in per_datum.items()}
+
+
+def label_entropy(labels: npt.NDArray[np.int64]) -> float:
+    """H(y) of labels (N,) by their frequencies, nats: at most log M of M classes, to the last bit."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return min(float(entropy(counts)), float(np.log(len(counts))))  # scipy's sum may round above it
 
 
 def mean(values: npt.NDArray[np.float64]) -> Estimate:

@@ -16,10 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import entropy
 
 from evaluation.errors import EvaluationError
-from evaluation.information import mean
+from evaluation.information import label_entropy, mean
 from evaluation.view import CodeArrays, View
 from results.quantity import Estimate
 
@@ -46,8 +45,8 @@ def mutual_information(view: View, names: tuple[str, ...]) -> dict[str, Estimate
     if not all(np.isfinite(array).all() for array in codes) or not (codes.std > 0).all():
         raise EvaluationError(f"mutual_information@{top}: posterior means and samples must be finite, stds positive")
     estimate = mean(class_information(codes, view.labels))
-    largest = float(entropy(np.unique_counts(view.labels).counts))  # H(y), nats
-    return {f"mutual_information@{top}": replace(estimate, value=min(max(estimate.value, 0.0), largest))}
+    cut = min(max(estimate.value, 0.0), label_entropy(view.labels))
+    return {f"mutual_information@{top}": replace(estimate, value=cut)}
 
 
 def class_information(codes: CodeArrays, labels: npt.NDArray[np.int64]) -> Array:

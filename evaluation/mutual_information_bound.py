@@ -10,11 +10,8 @@ overfits, and is cut to [0, H(y)], between which the information lies; so a valu
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.stats import entropy
-
 from evaluation.errors import EvaluationError
-from evaluation.information import mean
+from evaluation.information import label_entropy, mean
 from evaluation.probes import split
 from evaluation.semantics import TEST_DRAWS, hold_out
 from evaluation.softmax_probes import MLP, fit, sampled
@@ -36,7 +33,6 @@ def mutual_information_bound(view: View, names: tuple[str, ...]) -> dict[str, Es
     fitted, scored = (codes.rows(part) for part in split(len(view.labels)))
     probe = fit(MLP, *hold_out(fitted), view.data.spec.classes, view.noise)
     surprise = mean(probe.score(scored)[1])
-    _, counts = np.unique(scored.labels.numpy(), return_counts=True)
-    of_labels = float(entropy(counts))
+    of_labels = label_entropy(scored.labels.numpy())
     bound = min(max(of_labels - surprise.value, 0.0), of_labels)
     return {f"mutual_information_bound@{top}": Estimate(bound, surprise.standard_error)}

@@ -23,6 +23,7 @@ from models.kinds import (
 )
 from studies import quantities
 from studies.axes import Axes, axis, logspace, product
+from studies.hvae.names import BETA1, BETA2
 from studies.paper import Output, Paper
 from studies.study import Reduction, Study
 from studies.trial import Trial
@@ -30,7 +31,6 @@ from studies.trial import Trial
 TRAINING = Training(steps=1000, batch_size=32, optimiser=Adam(learning_rate=5e-3))
 SMALL_STEPS = 200
 WIDTH = 48  # of every hidden layer of the hierarchy: 441 of them train in minutes on two cores
-BETA2, BETA1 = "objective.beta[1]", "objective.beta[0]"  # objective.beta is bottom-up: (β1, β2)
 WEIGHTS = logspace(0.1, 10, 21)
 SMALL_WEIGHTS = tuple(WEIGHTS[position] for position in (0, 5, 10, 20))  # keeps β = 1 and both ends
 RATE = 30.0  # nats: the floor of free bits and the target rate, between those of β = 1 (20) and of β = 0.1 (48)

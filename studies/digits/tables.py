@@ -15,7 +15,7 @@ from results.selection import SelectionRule
 from results.significance import Correction, compare, describe_test
 from results.table import Cell, Heading, Table, coverage, describe_status, summarise
 from studies import quantities
-from studies.digits.paper import BETA1, BETA2
+from studies.hvae.names import BETA1, BETA2
 
 HIERARCHY = "digits/hvae"
 OBJECTIVES = "digits/objectives"

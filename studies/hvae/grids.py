@@ -13,7 +13,8 @@ from scipy.special import ndtri
 
 from results.correlation import block_weights
 from results.frame import Frame
-from results.frontier import Variant, convex_hull
+from results.frontier import Variant
+from studies.hvae.hulls import total_rate_hull
 from studies.hvae.named_models import sampled
 from studies.hvae.names import BETA1, BETA2, RATE, RATE2
 from studies.hvae.paper import WEIGHTS
@@ -129,7 +130,7 @@ class Grid:
 
     def upper_hull(self, name: str) -> Positions:
         """Positions of the cells that are optimal for a given total rate (Sec. 5.3)."""
-        return convex_hull(self.rows, RATE, name, variant=self.hull if self[name].max() > 0 else "text").positions
+        return total_rate_hull(self.rows, name, self.hull).positions
 
     def beside(self, values: Floats, positions: npt.ArrayLike) -> Floats:
         """Values, (cells,), of the β-VAE that has the total rate of each of some cells: between neighbours on a line.

@@ -10,11 +10,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from results.frame import Frame
-from results.frontier import Hull, Side, Variant, convex_hull
+from results.frontier import Hull, Variant
 from results.quantity import Goal
 from results.style import BETA_VAE, BETA_VAE_LINE, GUIDE_LINE, HULL, PURPLE, VAE
+from studies.hvae.hulls import total_rate_hull
 from studies.hvae.named_models import NamedModel
-from studies.hvae.names import BETA1, BETA2, RATE
+from studies.hvae.names import BETA1, BETA2
 
 CROSS = {"symbol": "x-thin", "size": 11, "line": {"color": PURPLE, "width": 3}}
 HULLS = {
@@ -47,13 +48,8 @@ def beta_vaes(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def optima(frame: Frame, rows: pd.DataFrame, quantity: str, variant: Variant = "text") -> Hull:
-    """The models that are optimal for a given total rate: the hull of the quantity against it, on its better side.
-
-    variant: see `convex_hull`. Its 'visible' one looks from twice the largest value, which must be above 0; a quantity
-    without such a value has the text's hull.
-    """
-    side: Side = "lower" if goal(frame, quantity) == "minimise" else "upper"
-    return convex_hull(rows, RATE, quantity, side=side, variant=variant if rows[quantity].max() > 0 else "text")
+    """The models that are optimal for a given total rate: the hull of the quantity against it, on its better side."""
+    return total_rate_hull(rows, quantity, variant, "lower" if goal(frame, quantity) == "minimise" else "upper")
 
 
 def best(frame: Frame, rows: pd.DataFrame, quantity: str) -> pd.Series:

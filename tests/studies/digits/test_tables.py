@@ -14,8 +14,9 @@ from scipy import stats
 
 from results.frame import Frame
 from results.quantity import Quantity
-from studies.digits.paper import BETA1, BETA2, HVAE, OBJECTIVES, PAPER
+from studies.digits.paper import HVAE, OBJECTIVES, PAPER
 from studies.digits.tables import CLASSIFIERS, best_accuracy, objectives, optima
+from studies.hvae.names import BETA1, BETA2
 
 WEIGHTS = (0.1, 1.0, 10.0)
 LABELS = ("β = 1", "β = 0.1", "KL annealing", "free bits", "target rate")
