@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -143,6 +144,38 @@ def hvae() -> Callable[..., Frame]:
 def objectives() -> Callable[[], Frame]:
     """`objectives_frame`, for tests anywhere."""
     return objectives_frame
+
+
+@pytest.fixture
+def compile_latex(tmp_path: Path) -> Callable[..., str]:
+    """The log of pdflatex on an article of LaTeX fragments: compile_latex(fragments, packages="booktabs").
+
+    It fails where they do not compile. Without pdflatex the test is skipped, or fails where no skip is allowed.
+    """
+    if shutil.which("pdflatex") is None:
+        if REQUIRE_ALL:
+            pytest.fail("pdflatex is missing, and RATESWEEP_REQUIRE_ALL=1 allows no skip")
+        pytest.skip("pdflatex is not installed")
+
+    def log(fragments: Iterable[str], packages: str = "booktabs") -> str:
+        body = "\n".join(fragments)
+        source = (
+            f"\\documentclass{{article}}\n\\usepackage{{{packages}}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n"
+        )
+        (tmp_path / "tables.tex").write_text(source)
+        run = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=120,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout[-2000:]
+        return run.stdout
+
+    return log
 
 
 @pytest.fixture(scope="session")

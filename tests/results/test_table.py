@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import shutil
-import subprocess
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -51,31 +49,6 @@ def table(**changes: object) -> Table:
 
 
 EMPTY = table(rows=(), cells={}, coverage=(0, 0), notes=())
-
-
-def compile_latex(fragments: list[str], folder: Path) -> str:
-    """The log of pdflatex on a document of these fragments, which loads booktabs alone."""
-    body = "\n".join(fragments)
-    source = f"\\documentclass{{article}}\n\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n"
-    (folder / "tables.tex").write_text(source)
-    run = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=120,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout[-2000:]
-    return run.stdout
-
-
-def require_pdflatex() -> None:
-    if shutil.which("pdflatex") is None:
-        if os.environ.get("RATESWEEP_REQUIRE_ALL") == "1":
-            pytest.fail("pdflatex is missing, and RATESWEEP_REQUIRE_ALL=1 allows no skip")
-        pytest.skip("pdflatex is not installed")
 
 
 def test_csv_is_read_back_exactly() -> None:
@@ -180,8 +153,7 @@ def test_latex_escapes() -> None:
 
 
 @pytest.mark.slow
-def test_latex_compiles(tmp_path: Path) -> None:
-    require_pdflatex()
+def test_latex_compiles(compile_latex: Callable[..., str], tmp_path: Path) -> None:
     symbols = "".join(chr(code) for code in (*range(0x391, 0x3AA), *range(0x3B1, 0x3CA)) if chr(code).isalpha())
     symbols += "₀₁₂₃₄₅₆₇₈₉₋₊⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−±×·≤≥≠≈∞→←↑↓∈√∂‖–—…‘’“”\u00a0éüß"
     wide = tuple(Heading(name=f"c{place}", label=AWKWARD[:10], unit="nats") for place in range(9))
@@ -198,7 +170,7 @@ def test_latex_compiles(tmp_path: Path) -> None:
             },
         ),
     ]
-    log = compile_latex([each.latex() for each in tables], tmp_path)
+    log = compile_latex([each.latex() for each in tables])
     assert "Missing character" not in log
     assert (tmp_path / "tables.pdf").stat().st_size > 1000
 
