@@ -11,7 +11,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,9 +89,15 @@ def read_records(files: LocalFiles, folder: str, damaged: MutableMapping[str, st
     return records
 
 
-def beat(files: LocalFiles, launch: str, at: datetime.datetime) -> None:
-    """Says that a launch of this process is alive at this time."""
-    record = {"launch": launch, "host": socket.gethostname(), "process": os.getpid(), "time": at.isoformat()}
+def beat(files: LocalFiles, launch: str, studies: Sequence[str], at: datetime.datetime) -> None:
+    """Says that a launch of this process, of these studies, is alive at this time."""
+    record = {
+        "launch": launch,
+        "studies": list(studies),
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "time": at.isoformat(),
+    }
     files.write(file_name(HEARTBEATS, launch, "json"), _json(record), durable=False)
 
 

@@ -28,6 +28,7 @@ _ORDER: dict[str, tuple[tuple[str, str], ...]] = {
     "images": (("evaluated", "descending"),),
     "codes": (("evaluated", "descending"),),
     "decisions": (("width", "ascending"), ("path", "ascending"), ("threads", "ascending"), ("source", "ascending")),
+    "footprints": (("used", "descending"), ("seen", "ascending")),
     "launches": (("at", "ascending"),),
 }
 

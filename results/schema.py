@@ -116,6 +116,20 @@ DECISIONS = _schema(
     ],
 )
 
+# What a pack was seen to take of the memory of its device, so that the next ones are as wide as it allows.
+FOOTPRINTS = _schema(
+    "footprints",
+    [
+        ("shape", pa.string()),
+        ("device", pa.string()),
+        ("width", pa.int32()),
+        ("memory", pa.int64()),  # bytes that the pack might use
+        ("fits", pa.bool_()),
+        ("used", pa.int64()),  # the most bytes that it held at once; 0 where that was not measured
+        ("seen", _TIME),
+    ],
+)
+
 # Rows for trials that are not attempts of their own: one launch of a study.
 LAUNCHES = _schema(
     "launches",
@@ -142,6 +156,7 @@ TABLES: dict[str, pa.Schema] = {
     "images": IMAGES,
     "codes": CODES,
     "decisions": DECISIONS,
+    "footprints": FOOTPRINTS,
     "launches": LAUNCHES,
 }
 
@@ -153,6 +168,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "images": ("trial", "attempt", "name", "version"),
     "codes": ("trial", "attempt", "name", "version"),
     "decisions": ("shape", "device", "decided"),
+    "footprints": ("shape", "device", "width", "memory", "fits"),
     "launches": ("launch", "study", "event"),
 }
 

@@ -242,12 +242,12 @@ class ResultStore:
     def clear_inflight(self, pack: str) -> None:
         self.files.delete(liveness.file_name(liveness.INFLIGHT, pack, "json"))
 
-    def beat(self, launch: str) -> None:
-        """Says that a launch is alive now, with host, process and time."""
-        liveness.beat(self.files, launch, now())
+    def beat(self, launch: str, studies: Sequence[str] = ()) -> None:
+        """Says that a launch, of these studies, is alive now, with host, process and time."""
+        liveness.beat(self.files, launch, studies, now())
 
     def beating(self, within: float = RUNNING_SECONDS) -> dict[str, dict[str, Any]]:
-        """launch -> {launch, host, process, time, seconds} of those that beat within so many seconds."""
+        """launch -> {launch, studies, host, process, time, seconds} of those that beat within so many seconds."""
         return liveness.beating(self.files, within, now(), self.damaged)
 
     def clear_beat(self, launch: str) -> None:
@@ -255,7 +255,7 @@ class ResultStore:
         self.files.delete(liveness.file_name(liveness.HEARTBEATS, launch, "json"))
 
     def request_stop(self, launch: str) -> None:
-        """Asks the workers of a launch, wherever they are, to stop at their next look."""
+        """Asks a launch and its workers, wherever they are, or the worker of one pack, to stop at their next look."""
         self.files.write(liveness.file_name(liveness.STOPS, launch, "json"), b"{}\n", durable=False)
 
     def stop_requested(self, launch: str) -> bool:

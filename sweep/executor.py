@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sweep.pack import Decision
-from sweep.pack_queue import PackQueue
 from sweep.task import PackRecord, PackTask
+
+if TYPE_CHECKING:
+    from sweep.pack_queue import PackQueue
 
 
 class ExecutorError(Exception):

@@ -1,4 +1,4 @@
-"""Failures as data: reasons made comparable, the region of a grid that they share, who is to blame for a dead worker.
+"""Failures as data: reasons made comparable, the region of a grid that they share, a launch in which all fails alike.
 
 Pure: no process is watched here and nothing is stored.
 """
@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from sweep.pack import Pack
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ALIKE = frozenset({"error", "crashed", "evaluation_failed"})  # what a mistake in a study ends all of its trials with
 REASON_LENGTH = 300
 TRACEBACK_LENGTH = 8000
 _PATH = re.compile(r"(?<![\w.])/[\w./+-]+")
@@ -98,27 +96,25 @@ def grouped(trials: pd.DataFrame, axes: Sequence[str], failed: frozenset[str]) -
 
 
 @dataclass
-class Blame:
-    """Who is to blame when the worker of a pack dies (a signal, a segmentation fault, an exit).
+class FirstFailures:
+    """Looks whether the first `limit` trials of a launch (0: never) all fail alike: then the rest would, too."""
 
-    A first death is forgiven: a node may be lost to anybody. A trial that was being evaluated at two deaths is the
-    culprit. Else the pack is halved until a pack of one dies twice. Innocents are trained again, never marked.
-    """
+    limit: int
+    _ended: int = 0
+    _alike: str | None = None
+    _told: bool = False
 
-    deaths: Counter[str] = field(default_factory=Counter)
-
-    def died(self, pack: Pack, inflight: Mapping[str, object] | None) -> tuple[list[Pack], list[str]]:
-        """(packs to run instead, ids of trials to mark as crashed)."""
-        suspect = inflight.get("trial") if inflight else None
-        self.deaths[pack.id] += 1
-        if isinstance(suspect, str):
-            self.deaths[suspect] += 1
-            if self.deaths[suspect] > 1:
-                rest = [trial for trial in pack.trials if trial.id != suspect]
-                return ([pack.keep(rest)] if rest else []), [suspect]
-            return [pack], []
-        if self.deaths[pack.id] == 1:
-            return [pack], []
-        if len(pack.trials) == 1:
-            return [], [pack.trials[0].id]
-        return list(pack.halves()), []
+    def add(self, counts: Mapping[str, int], reasons: Mapping[str, int]) -> str:
+        """Takes in the trials of one pack, by status and, those that failed, by reason; the one reason, said once."""
+        if self._told or not self.limit or not counts:
+            return ""
+        alike = {reason for reason in reasons if reason.partition(":")[0] in ALIKE}
+        known = alike | ({self._alike} if self._alike else set())
+        failed = sum(count for status, count in counts.items() if status in ALIKE)
+        if len(known) != 1 or failed < sum(counts.values()):
+            self.limit = 0  # something else came out
+            return ""
+        (self._alike,) = known
+        self._ended += failed
+        self._told = self._ended >= self.limit
+        return self._alike if self._told else ""

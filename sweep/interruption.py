@@ -6,13 +6,15 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from results.store import ResultStore
 from sweep.exit_codes import INTERRUPTED
 
 BEAT_SECONDS = 20.0
+LOOK_SECONDS = 2.0  # between looks for a request to stop
 
 
 @contextlib.contextmanager
@@ -42,15 +44,24 @@ def stoppable(stop: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def beating(store: ResultStore, launch: str) -> Iterator[None]:
-    """Says regularly in the store that a launch is alive, until it is left."""
+def beating(store: ResultStore, launch: str, studies: Sequence[str], stop: Callable[[], None]) -> Iterator[None]:
+    """Says regularly in the store that a launch is alive, and calls `stop`, once, where the store asks for it.
+
+    So a launch can be stopped from wherever its store is seen.
+    """
     ended = threading.Event()
 
     def beat() -> None:
+        last, asked = -BEAT_SECONDS, False
         while True:
             with contextlib.suppress(Exception):  # a missed beat is no reason to stop
-                store.beat(launch)
-            if ended.wait(BEAT_SECONDS):
+                if time.monotonic() - last >= BEAT_SECONDS:
+                    store.beat(launch, studies)
+                    last = time.monotonic()
+                if not asked and store.stop_requested(launch):
+                    asked = True
+                    stop()
+            if ended.wait(LOOK_SECONDS):
                 return
 
     thread = threading.Thread(target=beat, daemon=True)
@@ -61,3 +72,16 @@ def beating(store: ResultStore, launch: str) -> Iterator[None]:
         ended.set()
         thread.join()
         store.clear_beat(launch)
+
+
+@contextlib.contextmanager
+def bounded(seconds: float, stop: Callable[[], None]) -> Iterator[None]:
+    """Calls `stop` after so many seconds, unless the block is left before; never for 0."""
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    if seconds:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, cache_folder, is_offline
@@ -16,19 +14,18 @@ from results.quantity import Quantity
 from results.store import ResultStore
 from studies.catalogue import Entry
 from studies.paths import StudyError
-from studies.prerequisites import measured_of, prerequisites
+from studies.prerequisites import prerequisites
 from studies.trial import Trial
+from sweep.bookkeeping import Bookkeeping
 from sweep.executor import Executor
 from sweep.exit_codes import INTERRUPTED, SOME_FAILED
-from sweep.failures import Fault
-from sweep.interruption import beating, stoppable
+from sweep.interruption import beating, bounded, stoppable
 from sweep.jobs import Jobs
-from sweep.leftovers import checkpointed, tidy
+from sweep.leftovers import at_work_on, checkpointed, tidy
 from sweep.pack import Decision, Pack
 from sweep.pack_queue import Job, PackQueue
 from sweep.plan import StudyPlan, decisions_for, plan_study
-from sweep.provenance import provenance
-from sweep.rows import Attempt, kept_weights, trial_row, value_rows
+from sweep.resources import Resources
 from sweep.task import PackTask, Settings, Source
 
 
@@ -37,6 +34,9 @@ class Options:
     """What the user may ask of a launch; see `sweep launch --help`.
 
     evaluate: by the pack that trains ("within"), or by packs of their own, on CPUs ("apart"); None: see `apart`.
+    resources: what each pack takes. seconds: after which the launch stops, resumably, 0 for never. hang_seconds: after
+    which a worker without a sign of life is ended, 0 for never. first_failures: so many trials that all fail alike,
+    before any does not, end the launch, 0 for never. beside: also where another launch is at work on a study.
     """
 
     device: str = "cpu"
@@ -48,6 +48,11 @@ class Options:
     train: bool = True
     quantities: tuple[str, ...] = ()
     force: bool = False
+    resources: Resources = field(default_factory=Resources)
+    seconds: float = 0.0
+    hang_seconds: float = 3600.0
+    first_failures: int = 12
+    beside: bool = False
 
     def apart(self, trial: Trial) -> bool:
         """Whether a trial is evaluated apart; by default on CUDA, but for models that sample pixel by pixel."""
@@ -58,11 +63,13 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a launch ended. interrupted: by a signal; fault: what stopped it; traceback: of a bug of ours that did."""
+    """How a launch ended. interrupted: by a signal, a request or its time; fault: what stopped it; traceback: of a bug
+    of ours that did; halted: why the first trials all failed, where that did."""
 
     plans: tuple[StudyPlan, ...]
     statuses: dict[str, int]
     interrupted: bool = False
+    halted: str = ""
     fault: str = ""
     traceback: str = ""
 
@@ -71,7 +78,7 @@ class Outcome:
         """0 all finished, 1 a bug of ours, 3 some failed, 75 interrupted or stopped, and resumable."""
         if self.traceback:
             return 1
-        if self.interrupted or self.fault:
+        if (self.interrupted or self.fault) and not self.halted:
             return INTERRUPTED
         unfinished = any(plan.failed or plan.pending or plan.unevaluated or plan.weightless for plan in self.plans)
         unfinished |= any(one.state == "failed" for plan in self.plans for one in plan.prerequisites)
@@ -94,12 +101,21 @@ class Launch:
             data=str(cache_folder()) if os.environ.get(FOLDER_VARIABLE) else "",
             offline=is_offline(),
             mirror=os.environ.get(MIRROR_VARIABLE, ""),
+            hang_seconds=options.hang_seconds,
+            resources=options.resources,
         )
         self.plans = [self._plan(entry, options.retry, options.force) for entry in self.entries]
         self.prerequisites = {one.trial.id: one for plan in self.plans for one in plan.prerequisites}
         self._check_prerequisites()
         self._check_precisions()
-        self.queue = PackQueue([], inflight=store.inflight, crashed=self._crashed)
+        self.books = Bookkeeping(
+            store=store,
+            launch=self.identity,
+            plans=self.plans,
+            prerequisites=self.prerequisites,
+            make_task=self._task,
+        )
+        self.queue = self._queue(())
         self.interrupted = False
 
     def _plan(self, entry: Entry, retry: Sequence[str] = (), force: bool = False) -> StudyPlan:
@@ -145,31 +161,53 @@ class Launch:
         needs = any(one.state == "pending" or one.lacking for one in self.prerequisites.values())
         return not (self.pending or self.to_evaluate or needs)
 
+    @property
+    def studies(self) -> list[str]:
+        """The names of what is launched."""
+        return [plan.study.name for plan in self.plans]
+
+    def check_alone(self) -> None:
+        """Refuses to do what another launch is doing, unless that is asked for."""
+        others = [] if self.options.beside else at_work_on(self.store, self.studies)
+        if others:
+            other = others[0]
+            raise StudyError(
+                f"{', '.join(other['studies'])} is being launched by process {other.get('process')} on "
+                f"{other.get('host')}, alive {other['seconds']:.0f} s ago; wait, stop it (sweep cancel), or launch "
+                "beside it with --force: both may do the same work, and no result is lost or doubled"
+            )
+
     def run(
         self, executor: Executor, watch: Callable[[PackQueue], contextlib.AbstractContextManager[object]]
     ) -> Outcome:
         """Runs what is pending on `executor`, shown by `watch`, until it is done, stopped or interrupted."""
         if not self.idle:
-            self._event("started")
-            tidy(self.store)
-            with executor:
-                self.queue = PackQueue(self._jobs(executor), inflight=self.store.inflight, crashed=self._crashed)
-                with stoppable(self.request_stop), beating(self.store, self.identity), watch(self.queue):
-                    for _ in executor.run(self.queue):
-                        pass
+            self.check_alone()
+            with beating(self.store, self.identity, self.studies, self.request_stop):
+                self.books.event("started")
+                tidy(self.store)
+                with executor:
+                    self.queue = self._queue(self._jobs(executor))
+                    if self.interrupted:  # while the executor started
+                        self.queue.stop()
+                    stop = self.request_stop
+                    with stoppable(stop), bounded(self.options.seconds, stop), watch(self.queue):
+                        for _ in executor.run(self.queue):
+                            pass
             tidy(self.store)
             self.store.compact()
         outcome = Outcome(
             plans=tuple(self._plan(entry) for entry in self.entries),
             statuses=dict(self.queue.counts.statuses),
             interrupted=self.interrupted,
+            halted=self.queue.halted,
             fault=self.queue.fault,
             traceback=self.queue.traceback,
         )
         if not self.idle:
             self.store.clear_stop(self.identity)
-            stopped = self.interrupted or outcome.fault or outcome.traceback
-            self._event("interrupted" if stopped else "ended", outcome.exit_code)
+            stopped = self.interrupted or outcome.fault or outcome.traceback or outcome.halted
+            self.books.event("interrupted" if stopped else "ended", outcome.exit_code)
         return outcome
 
     def _decide(self, device: str, width: int | None, calibrator: Executor | None) -> dict[str, Decision]:
@@ -214,61 +252,21 @@ class Launch:
         )
         return jobs.of(self.plans, self.prerequisites.values(), self.options.train)
 
+    def _queue(self, jobs: Sequence[Job]) -> PackQueue:
+        return PackQueue(
+            jobs,
+            inflight=self.store.inflight,
+            crashed=self.books.crashed,
+            remember=self.books.remember,
+            footprints=self.books.footprints() if jobs else None,
+            asked=self.books.ask_to_leave,
+            halt=self.request_stop,
+            first_failures=self.options.first_failures,
+            resources=self.options.resources,
+        )
+
     def _task(self, pack: Pack, quantities: tuple[Quantity, ...], retry: int) -> PackTask:
         return PackTask.of(pack, quantities, self.settings, self._sources(), retry)
-
-    def _crashed(self, pack: Pack, trials: list[Trial], why: str) -> None:
-        """Stores that trials kill their worker: by training, or, with weights that are kept, by being evaluated."""
-        if pack.task == "evaluate":
-            self._unmeasured(trials, why)
-            self.store.clear_inflight(pack.id)
-            return
-        task = self._task(pack, (), 0)
-        rows = []
-        for trial in trials:
-            attempt = Attempt(trial=trial, identity=new_identity(), slot=pack.trials.index(trial), started=now())
-            attempt.failed("crashed", why)
-            rows.append(trial_row(attempt, pack, task))
-        self.store.commit({"trials": rows})
-        self.store.clear_inflight(pack.id)
-
-    def _unmeasured(self, trials: list[Trial], why: str) -> None:
-        """Stores that trained trials kill the worker that evaluates them."""
-        found = self.store.trials(["trial", "attempt", "status"], [trial.id for trial in trials]).to_pylist()
-        held = {row["trial"]: row["attempt"] for row in found if row["status"] == "completed"}
-        pending = [({trial.id for trial in plan.pending}, plan.study.quantities) for plan in self.plans]
-        rows = []
-        for trial in trials:
-            if trial.id not in held:
-                continue
-            asked = [quantities for plan in self.plans for quantities in plan.unevaluated.get(trial.id, ())]
-            asked += [one for trained, quantities in pending if trial.id in trained for one in quantities]
-            if trial.id in self.prerequisites:
-                need = self.prerequisites[trial.id]
-                asked += need.lacking if need.state == "finished" else measured_of(trial)
-            quantities, which = tuple({one.key: one for one in asked}.values()), kept_weights(trial)
-            faults = {one.name: Fault(reason=why) for one in quantities}
-            rows += value_rows(trial.id, held[trial.id], which, {}, quantities, trial.data.levels, faults)["metrics"]
-        self.store.append("metrics", rows)
-
-    def _event(self, event: str, exit_code: int | None = None) -> None:
-        origin = provenance()
-        row = {
-            "launch": self.identity,
-            "event": event,
-            "at": now(),
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "command": " ".join(sys.argv),
-            "exit_code": exit_code,
-            "code": origin.code,
-            "packages": origin.packages,
-        }
-        rows = [
-            row | {"study": plan.study.name, "planned": plan.trials, "pending": len(plan.pending)}
-            for plan in self.plans
-        ]
-        self.store.append("launches", rows)
 
     def request_stop(self) -> None:
         """Asks workers to checkpoint and stop, wherever they are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
+from collections.abc import Collection
 from typing import Any
 
 from results.schema import FINISHED
@@ -20,6 +21,11 @@ def live_launches(store: ResultStore) -> dict[str, dict[str, Any]]:
         for launch, record in store.beating().items()
         if record.get("host") != here or psutil.pid_exists(int(record.get("process", 0)))
     }
+
+
+def at_work_on(store: ResultStore, studies: Collection[str]) -> list[dict[str, Any]]:
+    """What the live launches of any of these studies last said."""
+    return [record for record in live_launches(store).values() if set(studies) & set(record.get("studies", ()))]
 
 
 def tidy(store: ResultStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sweep.pack import Decision
 from sweep.pack_queue import PackQueue
@@ -25,7 +26,8 @@ class LocalExecutor:
         from sweep.run import run_pack  # torch takes two seconds to import
 
         while (task := queue.take()) is not None:
-            record = run_pack(task)
+            # A worker that hangs is ended, and here the worker is the launch itself.
+            record = run_pack(replace(task, settings=replace(task.settings, hang_seconds=0.0)))
             queue.done(record)
             yield record
 

@@ -1,56 +1,53 @@
 """PackQueue: the packs of a launch between the driver's policy and an executor's workers.
 
-An executor takes tasks, and reports a record or a death. What a death means (again, halves, a culprit) is decided here,
-so every executor has the same failure policy.
+An executor takes tasks, and reports a record or a death. What follows (again, narrower, halves, a culprit, the end of
+it all) is decided here, so every executor has the same failure policy.
 """
 
 from __future__ import annotations
 
+import datetime
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from studies.trial import Trial
-from sweep.failures import Blame
+from sweep.blame import Blame, Death
+from sweep.failures import FirstFailures
+from sweep.footprints import Footprint, Footprints
 from sweep.pack import Pack
+from sweep.places import Place
+from sweep.resources import Resources
 from sweep.task import PackRecord, PackTask
+from sweep.waiting import Job, Waiting
 
-DIED = "the worker process died"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A pack with what turns it into a task, and the ids of the packs that must be settled before it is handed out.
-
-    apart: another pack trains these trials; this one evaluates those that it has trained.
-    """
-
-    pack: Pack
-    make_task: Callable[[Pack, int], PackTask]
-    after: frozenset[str] = frozenset()
-    apart: bool = False
-
-    @property
-    def device(self) -> str:
-        return self.pack.decision.device
+__all__ = ["Counts", "Job", "PackQueue"]
 
 
 @dataclass
 class Counts:
-    """How far a launch is. statuses: trials by final status; steps: training steps of finished packs.
+    """How far a launch is. statuses: trials by final status; reasons: failed ones by 'status: reason'; steps: training
+    steps of finished packs; device_seconds: their time times the CPUs or GPUs that they took.
 
     A trial that is evaluated apart is done when it is trained; what could not be measured of it replaces its status
-    then. to_evaluate: how many there are, evaluated: how many of them have been seen to.
+    then. to_evaluate: how many there are, evaluated: how many of them have been seen to. deaths: of workers; lost: of
+    these, with their node; left: packs that were asked to leave their place; narrowed: packs that memory made narrower.
     """
 
     trials: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
     packs: int = 0
     packs_done: int = 0
     steps: int = 0
+    device_seconds: float = 0.0
     to_evaluate: int = 0
     evaluated: int = 0
+    deaths: int = 0
+    lost: int = 0
+    left: int = 0
+    narrowed: int = 0
 
     @property
     def done(self) -> int:
@@ -66,34 +63,56 @@ class Counts:
         return self.trials + self.to_evaluate
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A pack that has been handed out, and the name of its place."""
+
+    job: Job
+    place: str
+
+
 class PackQueue:
     """Thread-safe: an executor's callbacks and a progress display may look at it at once.
 
-    inflight: reads what the workers last said they were doing, by pack id. crashed: stores the rows of trials that have
-    been found to kill their worker.
+    resources: what each pack takes. inflight: reads what the workers last said they were doing, by pack id. crashed:
+    stores the rows of trials that have been found to kill their worker. remember: stores a new footprint; footprints:
+    those that are known. asked: asks a running pack to leave its place (True), or takes that back once it has (False).
+    halt: told that the first trials all failed alike, of which there must be `first_failures`, 0 for never.
     """
 
     def __init__(
         self,
-        jobs: list[Job],
+        jobs: Sequence[Job],
         *,
         inflight: Callable[[], Mapping[str, Mapping[str, object]]],
-        crashed: Callable[[Pack, list[Trial], str], None],
+        crashed: Callable[[Pack, list[Trial], Death], None],
+        remember: Callable[[Footprint], None] = lambda footprint: None,
+        footprints: Footprints | None = None,
+        asked: Callable[[str, bool], None] = lambda pack, leave: None,
+        halt: Callable[[], None] = lambda: None,
+        first_failures: int = 0,
+        resources: Resources = Resources(),  # noqa: B008 - frozen
     ) -> None:
+        self.resources = resources
         self.counts = Counts(packs=len(jobs))
         for job in jobs:
             self.counts.trials += 0 if job.apart else len(job.pack.trials)
             self.counts.to_evaluate += len(job.pack.trials) if job.apart else 0
         self.fault = ""
         self.traceback = ""
-        self._waiting = deque(jobs)
-        self._running: dict[str, Job] = {}
+        self.halted = ""  # the reason for which the first trials all failed
         # A pack that was split is settled when all its parts are: part -> the pack it is of, and how many are open.
         self._whole = {job.pack.id: job.pack.id for job in jobs}
         self._open = Counter(self._whole.values())
+        self._waiting = Waiting()
+        self._waiting.add(jobs, self._is_open)
+        self._running: dict[str, _Running] = {}
+        self._leaving: set[str] = set()
         self._blame = Blame()
-        self._inflight = inflight
-        self._crashed = crashed
+        self._footprints = footprints or Footprints()
+        self._first = FirstFailures(first_failures)
+        self.inflight, self._crashed = inflight, crashed
+        self._remember, self._asked, self._halt = remember, asked, halt
         self._lock = threading.RLock()
         self._stopping = False
 
@@ -101,38 +120,37 @@ class PackQueue:
     def devices(self) -> set[str]:
         """The kinds of device that packs wait for or run on."""
         with self._lock:
-            return {job.device for job in (*self._waiting, *self._running.values())}
+            return self._waiting.devices | {one.job.device for one in self._running.values()}
 
-    def take(self, places: Mapping[str, int] | None = None) -> PackTask | None:
+    def take(self, places: Sequence[Place] | None = None) -> PackTask | None:
         """The next task; None where none is ready now (more may come while packs run).
 
-        places: how many packs may run at once on each kind of device, any number by default.
+        places: where packs may run, and how many at once; any number anywhere by default. A pack that is too wide for
+        the memory of its place is made narrower, and what is left of it waits for the next.
         """
         with self._lock:
-            place = None if self._stopping else self._ready(places)
-            if place is None:
+            if self._stopping:
                 return None
-            job = self._waiting[place]
-            del self._waiting[place]
-            self._running[job.pack.id] = job
-            return job.make_task(job.pack, self._blame.deaths[job.pack.id])
-
-    def _ready(self, places: Mapping[str, int] | None = None) -> int | None:
-        """Where the first job waits whose prerequisites are settled: trained, failed or found to kill their worker."""
-        busy = Counter(job.device for job in self._running.values())
-        free = {job.device for job in self._waiting if places is None or busy[job.device] < places[job.device]}
-        ready = (
-            place
-            for place, job in enumerate(self._waiting)
-            if job.device in free and not any(self._open[pack] for pack in job.after)
-        )
-        return next(ready, None)
+            busy = Counter(one.place for one in self._running.values())
+            free = [place for place in places or () if busy[place.name] < place.count]
+            job = self._waiting.take(None if places is None else {place.device for place in free})
+            if job is None:
+                return None
+            place = next((place for place in free if place.device == job.device), None)
+            first, *rest = self._footprints.sized(job.pack, place.memory if place else None)
+            if first.id != job.pack.id:
+                self.counts.narrowed += 1
+                self._replace(job, [first, *rest])
+            self._again(job, rest)
+            task = job.make_task(first, self._blame.deaths[first.id])
+            self._running[first.id] = _Running(replace(job, pack=first), place.name if place else "")
+            return replace(task, requires=dict(place.requires)) if place and place.requires else task
 
     @property
     def exhausted(self) -> bool:
         """Whether no task will come any more."""
         with self._lock:
-            return not self._running and (self._stopping or self._ready() is None)
+            return not self._running and (self._stopping or not self._waiting.any_ready)
 
     @property
     def stopping(self) -> bool:
@@ -143,14 +161,28 @@ class PackQueue:
         with self._lock:
             self._stopping = True
 
+    def leave(self, pack: str) -> None:
+        """Asks a running pack to leave its place with a checkpoint: its node will be taken away."""
+        with self._lock:
+            if pack in self._running and pack not in self._leaving:
+                self._leaving.add(pack)
+                self._asked(pack, True)
+
     def done(self, record: PackRecord) -> None:
         """A pack came back. A fault (nothing could be stored) or a bug of ours stops the launch."""
         with self._lock:
-            job = self._running.pop(record.pack, None)
+            running = self._back(record.pack)
             if record.fault or record.traceback:
                 self.fault, self.traceback = record.fault or self.fault, record.traceback or self.traceback
                 self._stopping = True
-            if job is None or record.stopped or record.fault or record.traceback:
+            if running is None or record.fault or record.traceback:
+                return
+            job = running.job
+            self._observe(job.pack, record)
+            self.counts.device_seconds += record.seconds * self.resources.devices(job.device)
+            if record.stopped:
+                self.counts.left += 1
+                self._again(job, [job.pack])
                 return
             self._settle(job.pack)
             self.counts.packs_done += 1
@@ -158,24 +190,70 @@ class PackQueue:
             self.counts.evaluated += len(job.pack.trials) if job.apart else 0
             for status, count in record.counts.items():
                 self._count(job, status, count)
+            self._note_failures(record.counts, record.reasons)
 
-    def died(self, pack: str, why: str = DIED) -> None:
+    def died(self, pack: str, death: Death = Death()) -> None:  # noqa: B008 - frozen
         """The worker of a running pack died: its trials run again, and a culprit is marked when it stands alone."""
         with self._lock:
-            job = self._running.pop(pack, None)
-            if job is None:
+            running = self._back(pack)
+            if running is None:
                 return
-            again, culprits = self._blame.died(job.pack, self._inflight().get(pack))
+            job = running.job
+            said = self.inflight().get(pack)
+            death = replace(death, hung=death.hung or _is_silent(said))
+            self.counts.deaths += 1
+            self.counts.lost += death.lost
+            again, culprits = self._blame.died(job.pack, said, death.lost)
             if culprits:
                 trials = [trial for trial in job.pack.trials if trial.id in culprits]
-                self._crashed(job.pack, trials, why)
+                self._crashed(job.pack, trials, death)
                 self.counts.evaluated += len(trials) if job.apart else 0
-                self._count(job, "crashed", len(trials))
+                self._count(job, death.status, len(trials))
+                self._note_failures({death.status: len(trials)}, {f"{death.status}: {death.why}": len(trials)})
             if not again:
                 self.counts.packs_done += 1
-            self.counts.packs += max(0, len(again) - 1)
-            self._settle(job.pack, again)
-            self._waiting.extendleft(replace(job, pack=part) for part in reversed(again))
+            if [part.id for part in again] != [job.pack.id]:
+                self._replace(job, again)
+            self._again(job, again)
+
+    def snapshot(self) -> Counts:
+        """How far the launch is now, as a copy that no worker changes."""
+        with self._lock:
+            return replace(self.counts, statuses=dict(self.counts.statuses), reasons=dict(self.counts.reasons))
+
+    def running(self) -> list[Pack]:
+        with self._lock:
+            return [one.job.pack for one in self._running.values()]
+
+    def _back(self, pack: str) -> _Running | None:
+        """A pack that runs no more."""
+        running = self._running.pop(pack, None)
+        if pack in self._leaving:
+            self._leaving.remove(pack)
+            self._asked(pack, False)
+        return running
+
+    def _observe(self, pack: Pack, record: PackRecord) -> None:
+        decision = pack.decision
+        widths = [(width, 0) for width in record.unfit] + ([(decision.width, record.used)] if record.used else [])
+        for width, used in widths:
+            seen = Footprint(
+                shape=decision.shape,
+                device=decision.device,
+                width=width,
+                memory=record.memory,
+                fits=used > 0,
+                used=used,
+            )
+            if self._footprints.add(seen):
+                self._remember(seen)
+
+    def _note_failures(self, counts: Mapping[str, int], reasons: Mapping[str, int]) -> None:
+        self.counts.reasons = dict(Counter(self.counts.reasons) + Counter(reasons))
+        alike = self._first.add(counts, reasons)
+        if alike:
+            self.halted, self._stopping = alike, True
+            self._halt()
 
     def _count(self, job: Job, status: str, trials: int) -> None:
         """Trials that are evaluated apart were counted when they were trained: a failure takes the place of that."""
@@ -185,17 +263,30 @@ class PackQueue:
         statuses[status] += trials
         self.counts.statuses = dict(+statuses)
 
+    def _is_open(self, pack: str) -> bool:
+        return bool(self._open[pack])
+
+    def _again(self, job: Job, packs: Sequence[Pack]) -> None:
+        self._waiting.add([replace(job, pack=pack) for pack in packs], self._is_open, again=True)
+
+    def _replace(self, job: Job, packs: Sequence[Pack]) -> None:
+        """Notes that other packs run in a pack's stead, none where it is done with."""
+        self.counts.packs += max(0, len(packs) - 1)
+        self._settle(job.pack, packs)
+
     def _settle(self, pack: Pack, instead: Sequence[Pack] = ()) -> None:
         """Notes that a pack is done with, but for the packs that run in its stead."""
         whole = self._whole[pack.id]
         self._whole |= dict.fromkeys((part.id for part in instead), whole)
         self._open[whole] += len(instead) - 1
+        if not self._open[whole]:
+            self._waiting.settled(whole)
 
-    def snapshot(self) -> Counts:
-        """How far the launch is now, as a copy that no worker changes."""
-        with self._lock:
-            return replace(self.counts, statuses=dict(self.counts.statuses))
 
-    def running(self) -> list[Pack]:
-        with self._lock:
-            return [job.pack for job in self._running.values()]
+def _is_silent(said: Mapping[str, object] | None) -> bool:
+    """Whether a worker that is dead now had said nothing for as long as it may: then it was ended for that."""
+    at, limit = (said or {}).get("at"), (said or {}).get("hang_seconds")
+    if not isinstance(at, str) or not isinstance(limit, float) or not limit:
+        return False
+    age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(at)
+    return age.total_seconds() >= limit

@@ -15,9 +15,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from sweep.blame import DIED, Death
 from sweep.executor import ExecutorError
 from sweep.failures import normalise
-from sweep.pack_queue import DIED
 from sweep.task import PackTask
 
 ENVIRONMENT = {
@@ -27,29 +27,32 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "16",  # the queue says how many there may be: this many wait for their worker
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # snapshots grow with the trials, and nobody reads them
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 CONNECT_SECONDS = 5.0
-DEATHS = {  # words in what Ray says of a dead worker -> what a row says
-    "low on memory": "the node ran short of memory",
-    "exit code": "it exited",
-    "connection error code 2": "by a signal, a fault in native code or an exit",
+DEATHS = {  # words in what Ray says of a dead worker -> what a row says, and whether its node is to blame
+    "low on memory": ("the node ran short of memory", False),
+    "its node has died": ("its node was lost", True),
+    "ActorUnavailableError": ("its node could not be reached", True),
+    "exit code": ("it exited", False),
+    "connection error code 2": ("by a signal, a fault in native code or an exit", False),
 }
 HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 
 
-def reason_of_death(error_file: str | None) -> str:
-    """One line from Ray's words, which blame the same three causes whatever happened."""
+def death_of(error_file: str | None) -> Death:
+    """A death from Ray's words, which blame the same three causes whatever happened, cut to one line."""
     text = ""
     if error_file is not None:
         with contextlib.suppress(OSError):
             text = Path(error_file).read_text(errors="replace")
-    for words, meaning in DEATHS.items():
+    for words, (meaning, lost) in DEATHS.items():
         if words in text:
-            return f"{DIED}: {meaning}"
+            return Death(why=f"{DIED}: {meaning}", lost=lost)
     last = text.strip().rpartition("\n")[2]
-    return normalise(f"{DIED}: {last}") if last else DIED
+    return Death(why=normalise(f"{DIED}: {last}")) if last else Death()
 
 
 def check_listening(address: str) -> None:

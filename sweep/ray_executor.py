@@ -7,31 +7,29 @@ store, and what follows from a death by the queue; so Tune neither restores, ret
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
-import logging
 import os
-import shutil
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
+from sweep import ray_cluster
 from sweep.executor import ExecutorError
-from sweep.feed import Feed, places
+from sweep.feed import Feed
 from sweep.pack import Decision
 from sweep.pack_queue import PackQueue
+from sweep.places import Place, check_room, places
+from sweep.pulse import NODE_VARIABLE
 from sweep.ray_environment import (
     ENVIRONMENT,
-    check_listening,
+    death_of,
     embedded_variables,
     environment,
     one_line,
     own_signals,
     prepare_environment,
-    reason_of_death,
 )
 from sweep.scratch import Scratch
 from sweep.task import PackRecord, PackTask
@@ -41,20 +39,36 @@ if TYPE_CHECKING:
     from ray.tune.search import Searcher
 
 
+LOOK_SECONDS = 2.0  # between looks at the nodes of the cluster
+
+
 class RayExecutor:
-    """Packs on Ray workers, one CPU a pack (and one GPU, where it is packed for CUDA).
+    """Packs on Ray workers, each with the resources that its launch asks for.
 
     address: 'host:port' of a running cluster, or 'auto' for the one of this machine; None starts a Ray of our own,
     reachable from this machine alone, with a CPU for each of `cpus` (all of the machine), and ends it. In a process
-    that is connected to a Ray already, that one is used and left as it is.
+    that is connected to a Ray already, that one is used and left as it is. most: packs at once, in all. gpu_memory:
+    bytes of a GPU by type, where a worker cannot find out. The nodes are looked at again and again while packs run:
+    new ones get some, and packs on those that will be taken away are asked to leave.
     """
 
     name = "ray"
 
-    def __init__(self, address: str | None = None, *, cpus: int | None = None) -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        cpus: int | None = None,
+        most: int | None = None,
+        gpu_memory: Mapping[str, int] | None = None,
+    ) -> None:
         self.address = address
         self.cpus = cpus or os.cpu_count() or 1
         self.slots = self.cpus
+        self.most = most
+        self._gpu_memory = dict(gpu_memory or {})
+        self._places: Sequence[Place] = ()
+        self._looked = -LOOK_SECONDS
         self._left = contextlib.ExitStack()
         self._scratch: Scratch | None = None
 
@@ -68,17 +82,17 @@ class RayExecutor:
                     "Ray is not installed; install ray[tune], or run in this process: --executor local"
                 ) from error
             if not ray.is_initialized():
-                undo.enter_context(_quiet())
+                undo.enter_context(ray_cluster.quiet())
                 if self.address is None:
                     self._scratch = Scratch()
                     undo.callback(self._scratch.remove)
                 undo.callback(ray.shutdown)
                 with own_signals():
                     if self._scratch is not None:
-                        self._start(self._scratch)
+                        ray_cluster.start(self._scratch, self.cpus)
                     else:
-                        self._connect(self.address or "auto")
-            self.slots = _offered("CPU")
+                        ray_cluster.connect(self.address or "auto")
+            self.slots = int(sum(node.resources.get("CPU", 0.0) for node in ray_cluster.nodes()))
             self._left = undo.pop_all()
         return self
 
@@ -86,46 +100,15 @@ class RayExecutor:
         self._scratch = None
         self._left.close()
 
-    def _start(self, scratch: Scratch) -> None:
-        import ray
-        from ray._raylet import Config  # type: ignore[attr-defined]
-
-        Config.initialize("")  # a Ray that was imported before us has read its environment already
-        try:
-            ray.init(
-                address="local",
-                num_cpus=self.cpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-                _temp_dir=str(scratch.path),
-            )
-        except (RuntimeError, OSError, ValueError) as error:
-            raise ExecutorError(f"Ray did not start: {one_line(error)}") from error
-        scratch.owns(psutil.Process().children(recursive=True))
-
-    def _connect(self, address: str) -> None:
-        import ray
-
-        if address != "auto":
-            check_listening(address)
-        try:
-            ray.init(
-                address=address,
-                log_to_driver=False,
-                configure_logging=False,
-                runtime_env={"env_vars": {"RAY_CHDIR_TO_TRIAL_DIR": "0"}},
-            )
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            raise ExecutorError(f"no Ray to be used at {address}: {one_line(error)}") from error
-
     def run(self, queue: PackQueue) -> Iterator[PackRecord]:
         """See `Executor.run`. Tune's loop has a thread of its own, so that signals reach the launch in the main one."""
-        first = queue.take()
-        if first is None:
+        if queue.exhausted:
             return
-        feed = Feed(queue, first)
-        thread = threading.Thread(target=self._fit, args=(feed, first), daemon=True)
+        check_room(ray_cluster.nodes(), queue.devices, queue.resources)
+        if "cuda" in queue.devices:
+            self._gpu_memory = ray_cluster.gpu_memory(self._gpu_memory)
+        feed = Feed(queue, lambda: self._look(queue))
+        thread = threading.Thread(target=self._fit, args=(feed,), daemon=True)
         thread.start()
         finished = False
         try:
@@ -139,9 +122,20 @@ class RayExecutor:
         if feed.error is not None:
             raise feed.error
 
-    def _fit(self, feed: Feed, first: PackTask) -> None:
+    def _look(self, queue: PackQueue) -> Sequence[Place]:
+        """Where packs may run, looked up every few seconds; packs on nodes that will go are asked to leave."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._places = places(ray_cluster.nodes(), queue.devices, queue.resources, self._gpu_memory, self.most)
+            leaving = ray_cluster.draining()
+            for pack, said in queue.inflight().items() if leaving else ():
+                if said.get("node") in leaving:
+                    queue.leave(pack)
+            self._looked = time.monotonic()
+        return self._places
+
+    def _fit(self, feed: Feed) -> None:
         try:
-            with self._storage(first) as storage:
+            with self._storage() as storage:
                 self._tune(feed, storage)
             if not feed.queue.exhausted:
                 raise ExecutorError("Ray Tune ended before all packs had been run; launch again to go on")
@@ -152,13 +146,11 @@ class RayExecutor:
     def _tune(self, feed: Feed, storage: Path) -> None:
         from ray import tune
 
-        feed.places = places(feed.queue.devices, cpus=self.slots, gpus=_offered("GPU"))
         tune.Tuner(
-            tune.with_resources(run_task, _resources),
+            tune.with_resources(run_task, _bundle),
             tune_config=tune.TuneConfig(
                 search_alg=_searcher(feed),
                 num_samples=-1,
-                max_concurrent_trials=sum(feed.places.values()),
                 reuse_actors=True,
                 trial_name_creator=lambda trial: trial.config["task"].pack,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -173,25 +165,21 @@ class RayExecutor:
         ).fit()
 
     @contextlib.contextmanager
-    def _storage(self, task: PackTask) -> Iterator[Path]:
-        """Where Tune writes; all nodes must see it. Nothing in there is worth keeping."""
+    def _storage(self) -> Iterator[Path]:
+        """Where Tune writes, on this machine: packs report no checkpoints, so no worker looks there."""
         if self._scratch is not None:
             yield self._scratch.path / "tune"
             return
-        folder = Path(task.settings.store) / "tune" / task.settings.launch
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # another launch has its own in there
-                folder.parent.rmdir()
+        with tempfile.TemporaryDirectory(prefix="ratesweep-tune-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
 
     def calibrate(self, task: PackTask) -> Decision:
         """See `Executor.calibrate`; on an otherwise idle worker."""
         import ray
 
-        gpus = 1 if task.decision.device == "cuda" else 0
-        remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=1)(calibrate_task)
+        resources = task.settings.resources
+        gpus = resources.gpus if task.decision.device == "cuda" else 0
+        remote = ray.remote(num_cpus=resources.cpus, num_gpus=gpus, max_retries=1)(calibrate_task)
         try:
             decision: Decision = ray.get(remote.remote(task))
         except ray.exceptions.WorkerCrashedError as error:
@@ -199,31 +187,25 @@ class RayExecutor:
         return decision
 
 
-def _resources(config: Mapping[str, PackTask]) -> PlacementGroupFactory:
-    """What a pack takes: one CPU, and one GPU where it is packed for CUDA."""
+def _bundle(config: Mapping[str, PackTask]) -> PlacementGroupFactory:
+    """What a pack takes of its node, and what that must have besides."""
     from ray.tune import PlacementGroupFactory
 
-    gpu = {"GPU": 1.0} if config["task"].decision.device == "cuda" else {}
-    return PlacementGroupFactory([{"CPU": 1.0} | gpu])
-
-
-def _offered(resource: str) -> int:
-    """How much of a resource the Ray that we are connected to has."""
-    import ray
-
-    resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return int(resources.get(resource, 0))
+    task = config["task"]
+    return PlacementGroupFactory([task.settings.resources.bundle(task.decision.device) | dict(task.requires)])
 
 
 def run_task(config: Mapping[str, PackTask]) -> None:
     """A Tune trial, on a worker: runs one pack and reports its record, as JSON, to the driver."""
+    import ray
     from ray import tune
 
     task = config["task"]
     prepare_environment(task)
+    os.environ[NODE_VARIABLE] = ray.get_runtime_context().get_node_id()
     from sweep.run import run_pack
 
-    tune.report({"record": json.dumps(dataclasses.asdict(run_pack(task)))})
+    tune.report({"record": run_pack(task).to_json()})
 
 
 def calibrate_task(task: PackTask) -> Decision:
@@ -270,23 +252,6 @@ def _callback(feed: Feed) -> Callback:
 
         def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
             with feed.guarded():
-                feed.died(trial.config["task"].pack, reason_of_death(trial.error_file))
+                feed.died(trial.config["task"].pack, death_of(trial.error_file))
 
     return Told()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps Ray, which tells of every dead worker at length, from writing to the terminal: rows say what happened."""
-    import ray._private.worker as connection
-
-    logger = logging.getLogger("ray")
-    level, listen = logger.level, connection.listen_error_messages
-    logger.setLevel(logging.CRITICAL)
-    # The thread that prints the raylet's messages to stdout; there is no setting that keeps it from that.
-    connection.listen_error_messages = lambda worker, threads_stopped: None
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        connection.listen_error_messages = listen

@@ -50,6 +50,16 @@ class Attempt:
         """The status, or that what was trained could not be measured in full."""
         return EVALUATION_FAILED if self.faults else self.status
 
+    @property
+    def told(self) -> str | None:
+        """Why it failed; None where it did not."""
+        return first_reason(self.faults) if self.faults else self.reason
+
+
+def first_reason(faults: Mapping[str, Fault]) -> str | None:
+    """The first of some faults, which stands for all: None where there are none."""
+    return next((fault.reason for fault in faults.values()), None)
+
 
 def trial_row(attempt: Attempt, pack: Pack, task: PackTask) -> Row:
     """The row of `trials` that commits an attempt."""

@@ -15,6 +15,7 @@ import torch
 from evaluation.measure import Value
 from evaluation.view import PackView, View
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, OFFLINE_VARIABLE, DataError
+from models.training.memory import available_memory, out_of_memory, peak_memory
 from models.training.precision import PrecisionError, check_precision
 from models.training.problem import Member, Problem, build_problem, padded
 from models.training.process import prepare
@@ -31,10 +32,9 @@ from sweep.evaluating import Prerequisites, evaluate, filled, load_prerequisites
 from sweep.executor import ExecutorError
 from sweep.failures import Fault, reason_of, traceback_of
 from sweep.pack import Pack
-from sweep.rows import Attempt, curve_rows, curves_of, kept_weights, trial_row, value_rows
+from sweep.pulse import Pulse
+from sweep.rows import Attempt, curve_rows, curves_of, first_reason, kept_weights, trial_row, value_rows
 from sweep.task import PackRecord, PackTask
-
-LOOK_SECONDS = 1.0  # how often a running pack looks for a request to stop and says how far it is
 
 
 def run_pack(task: PackTask) -> PackRecord:
@@ -46,8 +46,7 @@ def run_pack(task: PackTask) -> PackRecord:
         prepare_process(task)
         if pack.task == "train":
             check_precision(pack.trials[0].training.precision, torch.device(pack.decision.device))
-        worker = _Worker(task, pack, store)
-        record = worker.evaluate_stored() if pack.task == "evaluate" else worker.train_and_evaluate()
+        record = _Worker(task, pack, store).run()
     except (StoreError, DataError, ExecutorError, PrecisionError) as error:
         record = PackRecord(pack=task.pack, fault=str(error))
     except Exception as error:  # noqa: BLE001 - no trial's failure, so a bug: it is told at the launch, which ends
@@ -74,24 +73,36 @@ class _Worker:
         self.pack = pack
         self.store = store
         self.device = task.decision.device
-        self.looked = 0.0
+        self.pulse = Pulse(task, pack, store)
+        self.unfit: list[int] = []
 
     @functools.cached_property
     def prerequisites(self) -> Prerequisites:
         return load_prerequisites(self.store, self.pack.trials[0], self.task.quantities)
 
-    def train_and_evaluate(self) -> PackRecord:
+    def run(self) -> PackRecord:
+        """Does what the task says."""
+        peak_memory(self.device)  # from here on, of this pack
+        try:
+            record = self._evaluate_stored() if self.pack.task == "evaluate" else self._train_and_evaluate()
+            share = self.task.settings.resources.gpus
+            return replace(record, unfit=tuple(self.unfit), memory=available_memory(self.device, share))
+        finally:
+            self.pulse.end()
+
+    def _train_and_evaluate(self) -> PackRecord:
         finished = self._finished() if self.task.retry else {}  # the worker before may have died after its commit
         pack = self.pack.keep(trial for trial in self.pack.trials if trial.id not in finished)
         try:
             attempts = self._attempts(pack) if pack.trials else []
         except Stopped:
-            self.store.clear_inflight(self.pack.id)
             return PackRecord(pack=self.pack.id, stopped=True)
-        self.store.clear_inflight(self.pack.id)
-        record = PackRecord(pack=self.pack.id, trial_steps=sum(attempt.step for attempt in attempts))
-        for status in (*finished.values(), *(attempt.outcome for attempt in attempts)):
+        used = peak_memory(self.device) if attempts and not self.unfit else 0
+        record = PackRecord(pack=self.pack.id, trial_steps=sum(attempt.step for attempt in attempts), used=used)
+        for status in finished.values():
             record = record.with_status(status)
+        for attempt in attempts:
+            record = record.with_status(attempt.outcome, attempt.told)
         return record
 
     def _finished(self) -> dict[str, str]:
@@ -122,6 +133,7 @@ class _Worker:
             raise
         except Exception as error:  # noqa: BLE001 - a trial's failure becomes its row
             exhausted = out_of_memory(error)
+            self.unfit += [pack.decision.width] if exhausted else []
             parts = pack.narrowed() if exhausted else list(pack.halves()) if len(pack.trials) > 1 else []
             if parts:
                 return [attempt for part in parts for attempt in self._attempts(part)]
@@ -134,7 +146,7 @@ class _Worker:
         return attempts
 
     def _train(self, pack: Pack, attempts: list[Attempt]) -> tuple[Problem, PackState, Checkpoints]:
-        self._mark({"phase": "train", "step": 0, "steps": pack.trials[0].training.steps})
+        self.pulse.mark(phase="train", step=0, steps=pack.trials[0].training.steps)
         problem = build_pack_problem(pack, self.device)
         state = PackState.initial(problem)
         loaded = self.store.load_checkpoint(pack.id)
@@ -142,7 +154,7 @@ class _Worker:
             with contextlib.suppress(ValueError):  # of other code: begin again
                 state.load({name: torch.from_numpy(value) for name, value in loaded[0].items()})
         begun = time.perf_counter()
-        checkpoints = Checkpoints(self.store, pack, self.task.settings.checkpoint_seconds, self._report)
+        checkpoints = Checkpoints(self.store, pack, self.task.settings.checkpoint_seconds, self.pulse.trained)
         state = train(problem, pack.decision.path, state, checkpoints.after_block)
         seconds = time.perf_counter() - begun
         steps, alive = state.step.tolist(), state.alive.tolist()
@@ -163,8 +175,8 @@ class _Worker:
         for slot, attempt in enumerate(attempts):
             if attempt.status != "completed" or not self.task.quantities:
                 continue
-            self._mark({"phase": "evaluate", "trial": attempt.trial.id, "trials": len(attempts), "done": slot})
-            self._look()
+            self.pulse.mark(phase="evaluate", trial=attempt.trial.id, trials=len(attempts), done=slot)
+            self.pulse.look()
             begun = time.perf_counter()
             attempt.values, attempt.faults = evaluate(views[slot], self.task.quantities, self.prerequisites.faults)
             attempt.evaluate_seconds = time.perf_counter() - begun
@@ -204,7 +216,7 @@ class _Worker:
                     tables.setdefault(table, []).extend(rows)
         self.store.commit(tables, weights)
 
-    def evaluate_stored(self) -> PackRecord:
+    def _evaluate_stored(self) -> PackRecord:
         """Measures the quantities asked for of trials, from their stored weights, without training.
 
         Those of a pack that was to train them before and could not are left out.
@@ -218,19 +230,18 @@ class _Worker:
         views = self._stored_views(pack) if pack.trials else []
         new: dict[str, list[dict[str, object]]] = {}
         for slot, trial in enumerate(pack.trials):
-            self._mark({"phase": "evaluate", "trial": trial.id, "trials": len(pack.trials), "done": slot})
+            self.pulse.mark(phase="evaluate", trial=trial.id, trials=len(pack.trials), done=slot)
             try:
-                self._look()
+                self.pulse.look()
             except Stopped:
                 break
             values, faults = evaluate(views[slot], self.task.quantities, self.prerequisites.faults)
             for table, made in self._rows(trial, attempts[trial.id], values, faults).items():
                 new.setdefault(table, []).extend(made)
-            record = record.with_status(EVALUATION_FAILED if faults else "evaluated")
+            record = record.with_status(EVALUATION_FAILED if faults else "evaluated", first_reason(faults))
         for table, made in new.items():
             if made:
                 self.store.append(table, made)
-        self.store.clear_inflight(self.pack.id)
         return replace(record, stopped=sum(record.counts.values()) < len(pack.trials))
 
     def _stored_views(self, pack: Pack) -> list[View | Fault]:
@@ -259,28 +270,6 @@ class _Worker:
         quantities, levels, used = self.task.quantities, trial.data.levels, self.prerequisites.used
         return value_rows(trial.id, attempt, kept_weights(trial), values, quantities, levels, faults, used)
 
-    def _mark(self, how: dict[str, object]) -> None:
-        record = {
-            "launch": self.task.settings.launch,
-            "process": os.getpid(),
-            "pack": [trial.id for trial in self.pack.trials],
-            "at": now().isoformat(),
-        }
-        self.store.mark_inflight(self.pack.id, record | how)
-
-    def _report(self, step: int) -> None:
-        if self._look():
-            self._mark({"phase": "train", "step": step, "steps": self.pack.trials[0].training.steps})
-
-    def _look(self) -> bool:
-        """Raises Stopped where the launch was asked to stop; True once a second, when there is time to say more."""
-        if time.perf_counter() - self.looked < LOOK_SECONDS:
-            return False
-        self.looked = time.perf_counter()
-        if self.store.stop_requested(self.task.settings.launch):
-            raise Stopped
-        return True
-
 
 def build_pack_problem(pack: Pack, device: str) -> Problem:
     """The training problem of a pack: fused packs are padded to their width with copies of the last trial."""
@@ -289,11 +278,3 @@ def build_pack_problem(pack: Pack, device: str) -> Problem:
         members = padded(members, pack.decision.width)
     first = pack.trials[0]
     return build_problem(first.data, first.model, members, torch.device(device))
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether there was too little memory, on the device or on the host; frees what the device's allocator keeps."""
-    if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    on_host = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    return on_host or isinstance(error, torch.OutOfMemoryError | MemoryError)

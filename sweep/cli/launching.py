@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sweep.cli import fetching, options, summary, work
+from sweep.cli import fetching, limits, options, summary, work
 from sweep.cli.options import Parser, UsageError, Verbs
 from sweep.exit_codes import INTERRUPTED
 
@@ -64,6 +64,12 @@ def add(verbs: Verbs[Parser]) -> None:
         "pixel, and within on cpu)",
     )
     _add_executor(launch)
+    limits.add_limits(launch)
+    launch.add_argument(
+        "--force",
+        action="store_true",
+        help="launch although another launch is at work on a study: both may do the same, nothing is lost or doubled",
+    )
     evaluate = options.verb(
         verbs,
         "evaluate",
@@ -102,7 +108,9 @@ def _add_executor(parser: Parser) -> None:
         help="ray (the default): by Ray Tune, on all cores and GPUs; local: in this process, one pack after another",
     )
     parser.add_argument(
-        "--address", metavar="ADDR", help="the Ray cluster to use, host:port (default: one started here, and stopped)"
+        "--address",
+        metavar="ADDR",
+        help="the Ray cluster to use, host:port, or auto on one of its nodes (default: one started here)",
     )
 
 
@@ -134,6 +142,11 @@ def launch_studies(namespace: argparse.Namespace) -> int:
             retry=work.retried(namespace, entries, store),
             calibrate=namespace.calibrate,
             checkpoint_seconds=namespace.checkpoint_seconds,
+            resources=limits.resources_from(namespace),
+            seconds=namespace.budget,
+            hang_seconds=namespace.hang_limit,
+            first_failures=namespace.first_failures,
+            beside=namespace.force,
         )
         return _launch(namespace, entries, store, chosen, executor)
 
@@ -156,6 +169,7 @@ def evaluate_studies(namespace: argparse.Namespace) -> int:
             train=False,
             quantities=tuple(namespace.quantity),
             force=namespace.force,
+            beside=True,
         )
         return _launch(namespace, entries, store, chosen, executor)
 
@@ -192,6 +206,7 @@ def _launch(
         print("\n".join([f"{work.counted(len(needs), 'prerequisite')}:", *work.prerequisite_lines(needs, "  ")]))
     if launch.idle:
         return summary.nothing_to_do(launch, namespace)
+    launch.check_alone()
     for other in live_launches(store).values():
         where = f"process {other.get('process')} on {other.get('host')}"
         print(f"sweep: note: another launch is at work on this store ({where}); both may do the same", file=sys.stderr)
@@ -245,7 +260,11 @@ def _executor(namespace: argparse.Namespace) -> Executor:
         return LocalExecutor()
     from sweep.ray_executor import RayExecutor
 
-    return RayExecutor(address=namespace.address)
+    return RayExecutor(
+        namespace.address,
+        most=getattr(namespace, "max_concurrent", None),
+        gpu_memory=dict(getattr(namespace, "gpu_memory", ())),
+    )
 
 
 @contextlib.contextmanager

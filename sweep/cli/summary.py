@@ -69,6 +69,9 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
         print(f"{outcome.traceback.rstrip()}\n{BUG}", file=sys.stderr)
     if outcome.fault:
         print(f"sweep: error: stopped: {outcome.fault}", file=sys.stderr)
+    if outcome.halted:
+        told = "stopped: the trials that ended first all failed alike, and so the rest was not begun"
+        print(f"sweep: error: {told}: {outcome.halted}", file=sys.stderr)
     again = _command("launch" if launch.options.train else "evaluate", namespace)
     if code == INTERRUPTED:
         print(f"{'interrupted' if outcome.interrupted else 'stopped'}; to resume: {again}")

@@ -7,7 +7,7 @@ import pytest
 
 from models.kinds import Binomial, Digits, FlatModel, FreeBitsObjective, Training
 from studies.trial import Trial
-from sweep.failures import REASON_LENGTH, Blame, grouped, normalise, reason_of, region, traceback_of
+from sweep.failures import REASON_LENGTH, grouped, normalise, reason_of, region, traceback_of
 from sweep.pack import Pack, decide
 
 BASE = Trial(
@@ -108,28 +108,3 @@ def test_failures_are_grouped_by_status_and_reason_with_the_most_frequent_first(
 
 def test_no_failures_no_groups(planned: pd.DataFrame) -> None:
     assert grouped(planned, AXES, frozenset({"error"})) == []
-
-
-def test_a_first_death_is_forgiven_a_second_halves() -> None:
-    blame, whole = Blame(), pack(5)
-    assert blame.died(whole, None) == ([whole], [])
-    assert blame.died(whole, {"phase": "train", "step": 3}) == (list(whole.halves()), [])
-
-
-def test_a_pack_of_one_is_the_culprit_at_its_second_death() -> None:
-    blame, alone = Blame(), pack(1)
-    assert blame.died(alone, None) == ([alone], [])
-    assert blame.died(alone, None) == ([], [alone.trials[0].id])
-
-
-def test_a_trial_under_evaluation_at_two_deaths_is_the_culprit_and_the_others_go_on() -> None:
-    blame, whole = Blame(), pack(3)
-    suspect = {"phase": "evaluate", "trial": whole.trials[1].id}
-    assert blame.died(whole, suspect) == ([whole], [])
-    assert blame.died(whole, suspect) == ([whole.keep([whole.trials[0], whole.trials[2]])], [whole.trials[1].id])
-
-
-def test_deaths_beside_different_trials_accuse_nobody() -> None:
-    blame, whole = Blame(), pack(3)
-    for trial in whole.trials:
-        assert blame.died(whole, {"phase": "evaluate", "trial": trial.id}) == ([whole], [])

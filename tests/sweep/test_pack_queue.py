@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
 from studies.trial import Trial
+from sweep.blame import Death
+from sweep.footprints import Footprint
 from sweep.pack import Decision, Pack, group
 from sweep.pack_queue import Job, PackQueue
+from sweep.places import Place
 from sweep.task import PackRecord, PackTask, Settings
 
 BASE = Trial(
@@ -27,21 +30,34 @@ SETTINGS = Settings(store="/nowhere", launch="one")
 class Site:
     """A queue over `trials` trials in packs of `width`, and workers that die beside certain trials."""
 
-    def __init__(self, trials: int, width: int) -> None:
+    def __init__(self, trials: int, width: int, first_failures: int = 0) -> None:
         self.trials = [BASE.model_copy(update={"seed": seed}) for seed in range(trials)]
         decision = Decision(shape=BASE.shape, device="cpu", width=width, path="fused")
         self.packs = group(self.trials, {BASE.shape: decision})
         self.crashed: list[str] = []
         self.inflight: dict[str, Mapping[str, object]] = {}
+        self.asked: list[tuple[str, bool]] = []
+        self.deaths: list[Death] = []
+        self.remembered: list[Footprint] = []
+        self.halts: list[int] = []
         jobs = [Job(pack=pack, make_task=self._task) for pack in self.packs]
-        self.queue = PackQueue(jobs, inflight=lambda: self.inflight, crashed=self._mark)
+        self.queue = PackQueue(
+            jobs,
+            inflight=lambda: self.inflight,
+            crashed=self._mark,
+            remember=self.remembered.append,
+            asked=lambda pack, leave: self.asked.append((pack, leave)),
+            halt=lambda: self.halts.append(1),
+            first_failures=first_failures,
+        )
 
     def _task(self, pack: Pack, retry: int) -> PackTask:
         return PackTask.of(pack, (), SETTINGS, (), retry)
 
-    def _mark(self, pack: Pack, trials: list[Trial], why: str) -> None:
+    def _mark(self, pack: Pack, trials: list[Trial], death: Death) -> None:
         assert {trial.id for trial in trials} <= {trial.id for trial in pack.trials}
         self.crashed += [trial.id for trial in trials]
+        self.deaths.append(death)
 
     def take(self) -> Pack:
         task = self.queue.take()
@@ -85,8 +101,8 @@ def test_exactly_the_culprits_are_marked_and_all_others_complete_once(
     assert counts.done == counts.trials == trials
     assert counts.packs_done == counts.packs
     assert counts.steps == 10 * (trials - len(guilty))
-    # Two deaths for each pack on the way from a whole pack down to its culprit: 2 (⌈log2 width⌉ + 1) a culprit.
-    assert deaths <= 2 * len(guilty) * ((width - 1).bit_length() + 1)
+    # A culprit: two deaths of the whole pack, one of each half on the way down to it, and three of it by itself.
+    assert deaths <= len(guilty) * ((width - 1).bit_length() + 4)
 
 
 def test_tasks_come_in_order_and_say_how_often_their_pack_died() -> None:
@@ -121,7 +137,7 @@ class Waiting:
         ]
         self.queue = PackQueue(jobs, inflight=dict, crashed=self._mark)
 
-    def _mark(self, pack: Pack, trials: list[Trial], why: str) -> None:
+    def _mark(self, pack: Pack, trials: list[Trial], death: Death) -> None:
         self.crashed += [trial.id for trial in trials]
 
     def take(self) -> Pack | None:
@@ -161,9 +177,10 @@ def test_a_pack_that_dies_is_settled_when_all_its_parts_are() -> None:
     assert right is not None
     assert [len(left.trials), len(right.trials)] == [1, 1]
     site.queue.done(record(left))
-    assert site.take() is None
-    site.queue.died(right.id)
-    assert site.take() == right
+    for _ in range(2):
+        assert site.take() is None
+        site.queue.died(right.id)
+        assert site.take() == right
     assert site.take() is None
     site.queue.died(right.id)  # the culprit, alone
     assert site.crashed == [right.trials[0].id]
@@ -175,6 +192,7 @@ def test_a_pack_that_dies_is_settled_when_all_its_parts_are() -> None:
 def test_packs_whose_prerequisites_stopped_are_not_handed_out_and_do_not_hold_the_launch() -> None:
     site = Waiting([set(), {0}])
     site.take()
+    site.queue.stop()
     site.queue.done(record(site.packs[0], counts={}, stopped=True))
     assert site.take() is None
     assert site.queue.exhausted
@@ -227,12 +245,13 @@ class Apart:
         for pack in self.trained:
             parts = group(pack.trials, on["cpu"], "evaluate")
             jobs += [Job(pack=part, make_task=self._task, after=frozenset({pack.id}), apart=True) for part in parts]
-        self.queue = PackQueue(jobs, inflight=dict, crashed=lambda pack, trials, why: None)
+        self.queue = PackQueue(jobs, inflight=dict, crashed=lambda pack, trials, death: None)
 
     def _task(self, pack: Pack, retry: int) -> PackTask:
         return PackTask.of(pack, (), SETTINGS, (), retry)
 
-    def take(self, **places: int) -> Pack | None:
+    def take(self, **counts: int) -> Pack | None:
+        places = [Place(name=device, device=device, count=count) for device, count in counts.items()]
         task = self.queue.take(places or None)
         return None if task is None else task.load()
 
@@ -272,7 +291,7 @@ def test_a_trial_counts_when_it_is_trained_and_what_fails_later_takes_its_place(
         queue.done(record(pack, counts=counts, trial_steps=0))
     last = site.take()
     assert last is not None
-    for _ in range(2):
+    for _ in range(3):
         queue.died(last.id)
         last = site.take() or last
     counts = queue.snapshot()
@@ -328,3 +347,123 @@ def test_a_snapshot_is_a_copy() -> None:
     site.queue.done(record(site.take()))
     assert before.statuses == {}
     assert site.queue.snapshot().statuses == {"completed": 1}
+
+
+def place(name: str = "cuda", count: int = 1, memory: int | None = None) -> Place:
+    return Place(name=name, device="cpu", count=count, memory=memory)
+
+
+def widths(site: Site, *places: Place) -> list[int]:
+    """The widths of the packs that are handed out at these places, each done before the next is taken."""
+    found = []
+    while (task := site.queue.take(places)) is not None:
+        found.append(task.decision.width)
+        site.queue.done(record(task.load()))
+    return found
+
+
+def test_a_width_that_memory_refused_is_remembered_and_the_rest_is_packed_for_it() -> None:
+    """The worker that ran out of memory has trained its own trials in narrower packs; no other pack is to find out."""
+    site = Site(256, 64)
+    first = site.take()
+    site.queue.done(record(first, unfit=(64,), memory=1000))
+    assert [(one.width, one.fits, one.memory) for one in site.remembered] == [(64, False, 1000)]
+    assert widths(site) == [32] * 6
+    assert site.queue.counts.statuses == {"completed": 256}
+    assert site.queue.counts.packs == site.queue.counts.packs_done == 7
+    assert site.queue.exhausted
+
+
+def test_each_device_gets_packs_as_wide_as_its_memory_has_room_for() -> None:
+    site = Site(192, 64)
+    first = site.queue.take([place(memory=1000)])
+    assert first is not None
+    assert first.decision.width == 64  # nobody has seen what it takes
+    site.queue.done(record(first.load(), used=800, memory=1000))
+    large, small = place("large", memory=1000), place("small", memory=500)
+    both = [site.queue.take([large, small]) for _ in range(2)]
+    assert [task.decision.width for task in both if task is not None] == [64, 32]
+    for task in both:
+        assert task is not None
+        site.queue.done(record(task.load()))
+    assert widths(site, small) == [32]
+    assert site.queue.counts.statuses == {"completed": 192}
+
+
+def test_a_place_is_required_of_the_task_that_goes_there() -> None:
+    site = Site(2, 1)
+    task = site.queue.take([Place(name="a", device="cpu", count=1, requires={"accelerator_type:A": 0.001})])
+    assert task is not None
+    assert task.requires == {"accelerator_type:A": 0.001}
+    plain = site.queue.take()
+    assert plain is not None
+    assert plain.requires == {}
+
+
+def test_a_pack_that_leaves_its_place_runs_again_and_nobody_is_blamed() -> None:
+    site = Site(2, 2)
+    pack = site.take()
+    for _ in range(2):  # asked once
+        site.queue.leave(pack.id)
+    assert site.asked == [(pack.id, True)]
+    site.queue.done(record(pack, counts={}, stopped=True))
+    assert site.asked == [(pack.id, True), (pack.id, False)]
+    task = site.queue.take()
+    assert task is not None
+    assert (task.load(), task.retry) == (pack, 0)
+    assert (site.queue.counts.left, site.queue.counts.deaths) == (1, 0)
+    site.queue.leave("unknown")
+    assert len(site.asked) == 2
+
+
+def test_the_loss_of_nodes_is_forgiven_and_the_next_worker_looks_for_what_is_stored() -> None:
+    site = Site(1, 1)
+    for lost in range(1, 9):
+        pack = site.take()
+        site.queue.died(pack.id, Death(why="its node was lost", lost=True))
+        assert (site.queue.counts.lost, site.crashed) == (lost, [])
+    task = site.queue.take()
+    assert task is not None
+    assert task.retry == 8
+
+
+def test_a_trial_that_hangs_thrice_has_timed_out() -> None:
+    site = Site(1, 1)
+    long_ago = "2026-01-01T00:00:00+00:00"
+    for _ in range(3):
+        pack = site.take()
+        site.inflight = {pack.id: {"phase": "train", "step": 5, "steps": 10, "at": long_ago, "hang_seconds": 60.0}}
+        site.queue.died(pack.id)
+    assert [death.status for death in site.deaths] == ["timeout"]
+    assert site.queue.counts.statuses == {"timeout": 1}
+
+
+def test_the_launch_ends_when_the_first_trials_all_fail_alike() -> None:
+    site = Site(40, 4, first_failures=12)
+    for packs in range(1, 4):
+        assert not site.queue.halted
+        pack = site.take()
+        site.queue.done(record(pack, counts={"error": 4}, reasons={"error: ValueError: no": 4}))
+        assert len(site.halts) == (packs == 3)
+    assert site.queue.halted == "error: ValueError: no"
+    assert site.queue.take() is None
+    assert site.queue.exhausted
+    assert site.queue.counts.reasons == {"error: ValueError: no": 12}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ({"completed": 1, "error": 3}, {"error: ValueError: no": 3}),
+        ({"error": 4}, {"error: KeyError: no": 4}),
+        ({"diverged": 4}, {"diverged: the loss was not finite": 4}),
+        ({"error": 3, "diverged": 1}, {"error: ValueError: no": 3, "diverged: the loss was not finite": 1}),
+    ],
+)
+def test_the_launch_goes_on_where_anything_else_comes_out(other: tuple[dict[str, int], dict[str, int]]) -> None:
+    site = Site(40, 4, first_failures=12)
+    for number in range(10):
+        pack = site.take()
+        counts, reasons = other if number == 1 else ({"error": 4}, {"error: ValueError: no": 4})
+        site.queue.done(record(pack, counts=counts, reasons=reasons))
+    assert (site.queue.halted, site.halts) == ("", [])

@@ -24,7 +24,7 @@ import pytest
 
 from results.store import ResultStore
 from sweep.executor import ExecutorError
-from sweep.ray_environment import ENVIRONMENT, check_listening, embedded_variables, environment, reason_of_death
+from sweep.ray_environment import ENVIRONMENT, check_listening, death_of, embedded_variables, environment
 from sweep.ray_executor import RayExecutor
 from sweep.scratch import PREFIX, PROCESSES
 
@@ -91,24 +91,28 @@ def test_an_unknown_host_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "told", "lost"),
     [
-        ("", "the worker process died"),
-        ("Worker exit type: SYSTEM_ERROR Worker exit detail: ... connection error code 2. End of file. ...", "signal"),
-        ("the worker was killed: The node was running low on memory, and", "short of memory"),
-        ("Worker exits with an exit code 3.", "it exited"),
-        ("ray::run_task()\nTypeError: cannot unpickle 0x7f33", "TypeError: cannot unpickle ADDRESS"),
+        ("", "the worker process died", False),
+        ("Worker exit type: SYSTEM_ERROR detail: ... connection error code 2. End of file. ...", "signal", False),
+        ("the worker was killed: The node was running low on memory, and", "short of memory", False),
+        ("Worker exits with an exit code 3.", "it exited", False),
+        ("The actor died because its node has died. Node Id: ab\n\tthe actor's node was terminated", "lost", True),
+        ("ray.exceptions.ActorUnavailableError: The actor is unavailable. RpcError: Socket closed", "reached", True),
+        ("ray::run_task()\nTypeError: cannot unpickle 0x7f33", "TypeError: cannot unpickle ADDRESS", False),
     ],
 )
-def test_the_reason_of_a_death_is_one_short_line(tmp_path: Path, said: str, told: str) -> None:
+def test_a_death_is_told_in_one_short_line(tmp_path: Path, said: str, told: str, lost: bool) -> None:
     file = tmp_path / "error.txt"
     file.write_text(said)
-    reason = reason_of_death(str(file))
-    assert reason.startswith("the worker process died")
-    assert told in reason
-    assert "\n" not in reason
-    assert len(reason) <= 300
-    assert reason_of_death(None) == reason_of_death(str(tmp_path / "none")) == "the worker process died"
+    death = death_of(str(file))
+    assert death.why.startswith("the worker process died")
+    assert told in death.why
+    assert "\n" not in death.why
+    assert len(death.why) <= 300
+    assert (death.lost, death.status) == (lost, "crashed")
+    assert death_of(None) == death_of(str(tmp_path / "none"))
+    assert death_of(None).why == "the worker process died"
 
 
 def scratch_folders(process: psutil.Process) -> set[Path]:

@@ -1,0 +1,104 @@
+"""Bookkeeping: the rows that a launch itself stores, beside those of its workers: events, culprits, footprints."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from results.commit import new_identity, now
+from results.quantity import Quantity
+from results.store import ResultStore
+from studies.prerequisites import measured_of
+from studies.trial import Trial
+from sweep.blame import Death
+from sweep.failures import Fault
+from sweep.footprints import Footprint, Footprints
+from sweep.pack import Pack
+from sweep.plan import Prerequisite, StudyPlan
+from sweep.provenance import provenance
+from sweep.rows import Attempt, kept_weights, trial_row, value_rows
+from sweep.task import PackTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bookkeeping:
+    """Writes for one launch. make_task: (pack, quantities, deaths of workers that it has seen) -> task."""
+
+    store: ResultStore
+    launch: str
+    plans: Sequence[StudyPlan]
+    prerequisites: Mapping[str, Prerequisite]
+    make_task: Callable[[Pack, tuple[Quantity, ...], int], PackTask]
+
+    def crashed(self, pack: Pack, trials: list[Trial], death: Death) -> None:
+        """Stores that trials kill their worker: by training, or, with weights that are kept, by being evaluated."""
+        if pack.task == "evaluate":
+            self._unmeasured(trials, death.why)
+            self.store.clear_inflight(pack.id)
+            return
+        task = self.make_task(pack, (), 0)
+        rows = []
+        for trial in trials:
+            attempt = Attempt(trial=trial, identity=new_identity(), slot=pack.trials.index(trial), started=now())
+            attempt.failed(death.status, death.why)
+            rows.append(trial_row(attempt, pack, task))
+        self.store.commit({"trials": rows})
+        self.store.clear_inflight(pack.id)
+
+    def _unmeasured(self, trials: list[Trial], why: str) -> None:
+        """Stores that trained trials kill the worker that evaluates them."""
+        found = self.store.trials(["trial", "attempt", "status"], [trial.id for trial in trials]).to_pylist()
+        held = {row["trial"]: row["attempt"] for row in found if row["status"] == "completed"}
+        pending = [({trial.id for trial in plan.pending}, plan.study.quantities) for plan in self.plans]
+        rows = []
+        for trial in trials:
+            if trial.id not in held:
+                continue
+            asked = [quantities for plan in self.plans for quantities in plan.unevaluated.get(trial.id, ())]
+            asked += [one for trained, quantities in pending if trial.id in trained for one in quantities]
+            if trial.id in self.prerequisites:
+                need = self.prerequisites[trial.id]
+                asked += need.lacking if need.state == "finished" else measured_of(trial)
+            quantities, which = tuple({one.key: one for one in asked}.values()), kept_weights(trial)
+            faults = {one.name: Fault(reason=why) for one in quantities}
+            rows += value_rows(trial.id, held[trial.id], which, {}, quantities, trial.data.levels, faults)["metrics"]
+        self.store.append("metrics", rows)
+
+    def event(self, event: str, exit_code: int | None = None) -> None:
+        """Stores that the launch has started or ended."""
+        origin = provenance()
+        row = {
+            "launch": self.launch,
+            "event": event,
+            "at": now(),
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "command": " ".join(sys.argv),
+            "exit_code": exit_code,
+            "code": origin.code,
+            "packages": origin.packages,
+        }
+        rows = [
+            row | {"study": plan.study.name, "planned": plan.trials, "pending": len(plan.pending)}
+            for plan in self.plans
+        ]
+        self.store.append("launches", rows)
+
+    def remember(self, one: Footprint) -> None:
+        """Stores what a pack was seen to take of its device's memory."""
+        self.store.append("footprints", [vars(one) | {"seen": now()}])
+
+    def footprints(self) -> Footprints:
+        """What packs have been seen to take, by this launch and those before."""
+        columns = ["shape", "device", "width", "memory", "fits", "used"]
+        return Footprints.of(Footprint(**row) for row in self.store.scan("footprints", columns).to_pylist())
+
+    def ask_to_leave(self, pack: str, leave: bool) -> None:
+        """Asks the worker of a pack to stop with a checkpoint, or takes that back."""
+        if leave:
+            self.store.request_stop(pack)
+        else:
+            self.store.clear_stop(pack)
