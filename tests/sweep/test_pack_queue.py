@@ -356,7 +356,7 @@ def place(name: str = "cuda", count: int = 1, memory: int | None = None) -> Plac
 def widths(site: Site, *places: Place) -> list[int]:
     """The widths of the packs that are handed out at these places, each done before the next is taken."""
     found = []
-    while (task := site.queue.take(places)) is not None:
+    while (task := site.queue.take(places or None)) is not None:
         found.append(task.decision.width)
         site.queue.done(record(task.load()))
     return found

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from results.store import ResultStore
@@ -30,8 +31,13 @@ def test_a_pack_becomes_rows_values_weights_and_curves(toy: Any, store: ResultSt
     trials = toy.trials(1, 2, 3, model=model(toy, path))
     record = run_pack(toy.task(store, trials))
     assert record == PackRecord(
-        pack=record.pack, counts={"completed": 3}, trial_steps=3 * 32, seconds=record.seconds, stopped=False, fault=""
+        pack=record.pack,
+        counts={"completed": 3},
+        trial_steps=3 * 32,
+        seconds=record.seconds,
+        memory=psutil.virtual_memory().total,
     )
+    assert PackRecord.from_json(record.to_json()) == record
     rows = {row["trial"]: row for row in store.trials().to_pylist()}
     assert rows.keys() == {trial.id for trial in trials}
     values = {row["trial"]: row["value"] for row in store.scan("metrics").to_pylist()}
@@ -129,11 +135,11 @@ def test_a_diverged_trial_is_a_result_with_its_step(
 @pytest.fixture
 def stop_at_look(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Makes the pack look for a stop at every occasion, and find one the n-th time (counted from 1), and only then."""
-    monkeypatch.setattr("sweep.run.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("sweep.pulse.LOOK_SECONDS", 0.0)
 
     def stop_at(look: int) -> None:
         looks = itertools.count(1)
-        monkeypatch.setattr(ResultStore, "stop_requested", lambda store, launch: next(looks) == look)
+        monkeypatch.setattr(ResultStore, "stop_requested", lambda store, of: of == "test" and next(looks) == look)
 
     return stop_at
 
