@@ -100,6 +100,11 @@ class RayExecutor:
         self._scratch = None
         self._left.close()
 
+    @property
+    def has_gpus(self) -> bool:
+        """Whether any node has one, while connected."""
+        return any(node.resources.get("GPU", 0.0) for node in ray_cluster.nodes())
+
     def run(self, queue: PackQueue) -> Iterator[PackRecord]:
         """See `Executor.run`. Tune's loop has a thread of its own, so that signals reach the launch in the main one."""
         if queue.exhausted:

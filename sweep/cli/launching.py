@@ -131,9 +131,9 @@ def launch_studies(namespace: argparse.Namespace) -> int:
     if namespace.calibrate and namespace.pack is not None:
         raise UsageError("--pack W sets the width that --calibrate would measure; give one of them")
     executor = _executor(namespace)
-    with _stopping_on_sigterm(), options.data_from(namespace):
+    with _stopping_on_sigterm(), options.data_from(namespace), contextlib.ExitStack() as connection:
         entries = options.entries(namespace)
-        device = work.device_of(namespace)
+        device = _device(namespace, connection)
         store = options.open_store_for_writing(namespace)
         chosen = Options(
             device=device,
@@ -156,12 +156,12 @@ def evaluate_studies(namespace: argparse.Namespace) -> int:
     from sweep.launch import Options
 
     executor = _executor(namespace)
-    with _stopping_on_sigterm(), options.data_from(namespace):
+    with _stopping_on_sigterm(), options.data_from(namespace), contextlib.ExitStack() as connection:
         entries = options.entries(namespace)
         _check_quantities(namespace.quantity, entries)
-        device = work.device_of(namespace)
         options.open_existing_store(namespace)  # there is nothing to evaluate in a store that would be made now
         store = options.open_store_for_writing(namespace)
+        device = _device(namespace, connection)
         chosen = Options(
             device=device,
             evaluate="within",
@@ -265,6 +265,15 @@ def _executor(namespace: argparse.Namespace) -> Executor:
         most=getattr(namespace, "max_concurrent", None),
         gpu_memory=dict(getattr(namespace, "gpu_memory", ())),
     )
+
+
+def _device(namespace: argparse.Namespace, connection: contextlib.ExitStack) -> str:
+    """'cpu' or 'cuda'; where a cluster is named and may choose, what that has, told by it once `connection` stands."""
+    if not namespace.address or namespace.device != "auto":
+        return work.device_of(namespace)
+    from sweep.ray_executor import RayExecutor
+
+    return "cuda" if connection.enter_context(RayExecutor(namespace.address)).has_gpus else "cpu"
 
 
 @contextlib.contextmanager

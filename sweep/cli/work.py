@@ -38,7 +38,7 @@ def add_work(parser: Parser) -> None:
         "--device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
-        help="where to train; auto (the default) is cuda where this machine has an NVIDIA GPU",
+        help="where to train; auto (the default) is cuda where this machine, or the cluster named, has an NVIDIA GPU",
     )
 
 
