@@ -54,6 +54,13 @@ def add_retry(parser: Parser, told: str) -> None:
         metavar="REASON",
         help=told,
     )
+    parser.add_argument(
+        "--reason",
+        action="append",
+        default=[],
+        metavar="REASON",
+        help="with --retry-failed: only those of this status, or with these words in their reason",
+    )
 
 
 def _reason(text: str) -> str:
@@ -103,7 +110,11 @@ def retried(namespace: argparse.Namespace, entries: Sequence[Entry], store: Resu
     from results.schema import FAILED
     from sweep.failures import normalise
 
+    if namespace.reason and not namespace.retry_failed:
+        raise UsageError("--reason tells which failed trials --retry-failed does again: give that, too")
     asked: tuple[str, ...] = tuple(namespace.retry_failed)
+    if namespace.reason:
+        asked = (*(word for word in asked if word != ALL), *namespace.reason)
     words = [word for word in asked if word != ALL and word not in FAILED]
     if words:
         failures = [] if store is None else _failures(entries, store)

@@ -70,11 +70,12 @@ def test_launching_again_does_nothing_and_starts_nothing(
     assert f"next: sweep report {studies}:sound --store {half_done}" in finished.out
 
 
+@pytest.mark.parametrize("asked", [["--retry-failed", "no answer"], ["--retry-failed", "--reason", "no answer"]])
 def test_failed_trials_are_done_again_when_asked(
-    sweep: Sweep, studies: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+    sweep: Sweep, studies: Path, store: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
     monkeypatch.setenv("RATESWEEP_TEST_MENDED", "1")
-    told = sweep("launch", f"{studies}:half", "--store", store, *LOCAL, "--retry-failed", "no answer")
+    told = sweep("launch", f"{studies}:half", "--store", store, *LOCAL, *asked)
     assert told.code == 0
     assert "4 finished, 4 pending (4 failed before)" in told.out
     assert "own/half: 8 of 8 trials finished" in told.out
