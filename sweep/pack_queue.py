@@ -181,6 +181,7 @@ class PackQueue:
             self._observe(job.pack, record)
             self.counts.device_seconds += record.seconds * self.resources.devices(job.device)
             if record.stopped:
+                self._asked(record.pack, False)  # also where a launch that was killed had asked
                 self.counts.left += 1
                 self._again(job, [job.pack])
                 return
@@ -227,11 +228,10 @@ class PackQueue:
 
     def _back(self, pack: str) -> _Running | None:
         """A pack that runs no more."""
-        running = self._running.pop(pack, None)
         if pack in self._leaving:
             self._leaving.remove(pack)
             self._asked(pack, False)
-        return running
+        return self._running.pop(pack, None)
 
     def _observe(self, pack: Pack, record: PackRecord) -> None:
         decision = pack.decision

@@ -407,13 +407,20 @@ def test_a_pack_that_leaves_its_place_runs_again_and_nobody_is_blamed() -> None:
         site.queue.leave(pack.id)
     assert site.asked == [(pack.id, True)]
     site.queue.done(record(pack, counts={}, stopped=True))
-    assert site.asked == [(pack.id, True), (pack.id, False)]
+    assert site.asked == [(pack.id, True), (pack.id, False), (pack.id, False)]
     task = site.queue.take()
     assert task is not None
     assert (task.load(), task.retry) == (pack, 0)
     assert (site.queue.counts.left, site.queue.counts.deaths) == (1, 0)
     site.queue.leave("unknown")
-    assert len(site.asked) == 2
+    assert len(site.asked) == 3
+
+
+def test_a_request_to_leave_that_a_killed_launch_left_is_taken_back() -> None:
+    site = Site(2, 2)
+    pack = site.take()
+    site.queue.done(record(pack, counts={}, stopped=True))
+    assert site.asked == [(pack.id, False)]
 
 
 def test_the_loss_of_nodes_is_forgiven_and_the_next_worker_looks_for_what_is_stored() -> None:
