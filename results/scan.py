@@ -30,6 +30,7 @@ _ORDER: dict[str, tuple[tuple[str, str], ...]] = {
     "decisions": (("width", "ascending"), ("path", "ascending"), ("threads", "ascending"), ("source", "ascending")),
     "footprints": (("used", "descending"), ("seen", "ascending")),
     "launches": (("at", "ascending"),),
+    "logs": (("ended", "descending"),),
 }
 
 

@@ -149,6 +149,23 @@ LAUNCHES = _schema(
     ],
 )
 
+# What a worker printed while it ran a pack: one row a run of a pack in which anything was, the last 64 KiB.
+LOGS = _schema(
+    "logs",
+    [
+        ("log", pa.string()),
+        ("pack", pa.string()),
+        ("launch", pa.string()),
+        ("host", pa.string()),
+        ("process", pa.int64()),
+        ("trials", pa.list_(pa.string())),
+        ("started", _TIME),
+        ("ended", _TIME),
+        ("outcome", pa.string()),
+        ("text", pa.string()),
+    ],
+)
+
 TABLES: dict[str, pa.Schema] = {
     "trials": TRIALS,
     "metrics": METRICS,
@@ -158,6 +175,7 @@ TABLES: dict[str, pa.Schema] = {
     "decisions": DECISIONS,
     "footprints": FOOTPRINTS,
     "launches": LAUNCHES,
+    "logs": LOGS,
 }
 
 # The columns that name a row: rows with equal keys say the same thing, so an interrupted compaction is harmless.
@@ -170,6 +188,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "decisions": ("shape", "device", "decided"),
     "footprints": ("shape", "device", "width", "memory", "fits"),
     "launches": ("launch", "study", "event"),
+    "logs": ("log",),
 }
 
 FINISHED = frozenset({"completed", "diverged"})

@@ -1,7 +1,7 @@
 """ResultStore: the append-only tables of what has been done, and the files beside them.
 
     store.json                    {"format": 1}
-    <table>/<commit>.parquet      trials, metrics, curves, images, codes, decisions, launches (results/schema.py)
+    <table>/<commit>.parquet      trials, metrics, curves, images, codes, decisions, launches, logs (results/schema.py)
     weights/<commit>.safetensors  entries "<trial>/<tensor>"
     checkpoints/<pack>.safetensors   inflight/<pack>.json   heartbeats/<launch>.json   stops/<launch>.json
 

@@ -16,6 +16,7 @@ from studies.trial import Trial
 from sweep.blame import Death
 from sweep.failures import Fault
 from sweep.footprints import Footprint, Footprints
+from sweep.kept_logs import collect_logs
 from sweep.pack import Pack
 from sweep.plan import Prerequisite, StudyPlan
 from sweep.provenance import provenance
@@ -35,6 +36,7 @@ class Bookkeeping:
 
     def crashed(self, pack: Pack, trials: list[Trial], death: Death) -> None:
         """Stores that trials kill their worker: by training, or, with weights that are kept, by being evaluated."""
+        collect_logs(self.store, packs=[pack.id], outcome=death.why)
         if pack.task == "evaluate":
             self._unmeasured(trials, death.why)
             self.store.clear_inflight(pack.id)

@@ -9,6 +9,7 @@ from typing import Any
 
 from results.schema import FINISHED
 from results.store import ResultStore
+from sweep.kept_logs import ABANDONED, collect_logs
 
 
 def live_launches(store: ResultStore) -> dict[str, dict[str, Any]]:
@@ -29,7 +30,10 @@ def at_work_on(store: ResultStore, studies: Collection[str]) -> list[dict[str, A
 
 
 def tidy(store: ResultStore) -> None:
-    """Forgets what killed launches left: heartbeats, marks of packs that nobody runs, checkpoints of what is done."""
+    """Forgets what killed launches left: heartbeats, marks of packs that nobody runs, checkpoints of what is done.
+
+    What their workers printed is kept.
+    """
     alive = live_launches(store)
     for launch in store.beating(math.inf):
         if launch not in alive:
@@ -38,6 +42,7 @@ def tidy(store: ResultStore) -> None:
     for pack, record in store.inflight().items():
         if record.get("launch") not in alive:
             store.clear_inflight(pack)
+    collect_logs(store, alive=alive, outcome=ABANDONED)
     for pack, trials in checkpointed(store).items():
         states = store.trials(["status"], trials)["status"].to_pylist()
         if len([state for state in states if state in FINISHED]) == len(trials):

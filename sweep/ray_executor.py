@@ -33,6 +33,7 @@ from sweep.ray_environment import (
 )
 from sweep.scratch import Scratch
 from sweep.task import PackRecord, PackTask
+from sweep.worker_log import captured, outcome_of
 
 if TYPE_CHECKING:
     from ray.tune import Callback, PlacementGroupFactory
@@ -208,9 +209,13 @@ def run_task(config: Mapping[str, PackTask]) -> None:
     task = config["task"]
     prepare_environment(task)
     os.environ[NODE_VARIABLE] = ray.get_runtime_context().get_node_id()
-    from sweep.run import run_pack
+    with captured(task) as log:
+        from sweep.run import run_pack
 
-    tune.report({"record": run_pack(task).to_json()})
+        record = run_pack(task)
+        if log is not None:
+            log.outcome = outcome_of(record)
+    tune.report({"record": record.to_json()})
 
 
 def calibrate_task(task: PackTask) -> Decision:

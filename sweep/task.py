@@ -49,7 +49,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class PackTask:
-    """One pack for one worker. pack: its id; retry: deaths of workers that this pack has seen.
+    """One pack for one worker. pack: its id; ids: of its trials; retry: deaths of workers that this pack has seen.
 
     requires: what its place must have besides the resources that every pack takes.
     """
@@ -63,6 +63,7 @@ class PackTask:
     task: Task = "train"
     retry: int = 0
     requires: Mapping[str, float] = field(default_factory=dict)
+    ids: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def of(
@@ -77,6 +78,7 @@ class PackTask:
             sources=sources,
             task=pack.task,
             retry=retry,
+            ids=tuple(trial.id for trial in pack.trials),
         )
 
     def load(self) -> Pack:

@@ -32,7 +32,8 @@ CONFINED = {
     "functorch": ("models/",),
     "safetensors.torch": ("models/", "evaluation/", "sweep/run.py"),
     "sklearn": ("evaluation/", "models/data/digits.py"),  # the digits come inside scikit-learn's own package
-    "ray": ("sweep/ray_executor.py", "sweep/ray_cluster.py"),  # packs on Tune; a Ray, and what it says of its nodes
+    # packs on Tune; a Ray, and what it says of its nodes; the client of a cluster's job server, which starts none
+    "ray": ("sweep/ray_executor.py", "sweep/ray_cluster.py", "sweep/submission.py"),
 }
 RESULTS_THIRD_PARTY = {
     "numpy",

@@ -20,7 +20,10 @@ from sweep.cli.summary import BUG
 from sweep.exit_codes import BAD_INPUT, INTERRUPTED
 
 # Each module has add(verbs), which declares its verbs with sweep.cli.options.verb.
-MODULES = ("listing", "launching", "fetching", "watching", "outputs", "showing", "upkeep")
+MODULES = (
+    "listing", "launching", "fetching", "submitting", "watching", "logs", "cancelling", "recipes", "outputs", "showing",
+    "upkeep",
+)  # fmt: skip
 DESCRIPTION = """\
 Hyperparameter sweeps of variational autoencoders, from a named study to a paper's tables and figures. A study is
 launched into a store; launched again, it does only what is missing. Tables, figures and reports are made from the store
@@ -95,6 +98,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
         raise UsageError(_unknown(unknown, namespace, verbs))
     if namespace.verb is None:
         raise UsageError(f"a verb is missing; {nearest('', verbs)}")
+    namespace.arguments = tuple(arguments)
     code: int = namespace.run(namespace)
     return code
 

@@ -13,6 +13,7 @@ import pytest
 
 from results.store import ResultStore
 from sweep.executor import Executor
+from sweep.kept_logs import live_logs, stored_logs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 Launching = Callable[..., Any]
@@ -50,6 +51,13 @@ def test_a_trial_that_kills_its_worker_is_found_and_the_others_complete(
     assert row["reason"].startswith("the worker process died")
     assert store.scan("trials").num_rows == 8
     assert store.inflight() == {}
+    assert live_logs(store) == {}
+    logs = stored_logs(store, culprit.id)
+    if fault == "SEGFAULT":  # heard with its neighbours, and at last alone
+        assert [log.trials for log in logs][-1] == (culprit.id,)
+        assert all("Fatal Python error: Segmentation fault" in log.text and "in act" in log.text for log in logs)
+        assert logs[-1].outcome == row["reason"]
+    assert all(culprit.id in log.trials for trial in calm for log in stored_logs(store, trial.id))
     assert launch(another_store, toy.study(calm), width=8).exit_code == 0
     disturbed = outcome_of(store)
     del disturbed[culprit.id]

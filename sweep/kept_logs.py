@@ -1,0 +1,111 @@
+"""The logs of packs as a reader finds them: those that are being written, and those that the store keeps.
+
+A worker that dies leaves its live file behind. Whoever notices the death (the driver of its launch, or the next launch
+where the driver died too) makes a row of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.compute as pc
+
+from results.commit import now
+from results.files import StoreError, Vanished
+from results.store import ResultStore
+from sweep.worker_log import FOLDER, KEPT_BYTES, log_row
+
+DEAD = "the worker process died"
+ABANDONED = "cut short: its worker or its launch died"
+_COLUMNS = ("log", "pack", "launch", "host", "process", "trials")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackLog:
+    """What a worker printed during one run of a pack. ended: None while it runs, or where nobody saw its end."""
+
+    log: str
+    pack: str
+    launch: str
+    host: str
+    process: int
+    trials: tuple[str, ...]
+    started: datetime.datetime
+    ended: datetime.datetime | None
+    outcome: str
+    text: str
+
+    def heading(self) -> str:
+        """One line: what ran where and when, and how it ended."""
+        when = self.started.isoformat(sep=" ", timespec="seconds")
+        if self.ended is not None:
+            when += f", {(self.ended - self.started).total_seconds():.1f} s"
+        count = f"{len(self.trials)} trial{'' if len(self.trials) == 1 else 's'}"
+        where = f"process {self.process} on {self.host}, launch {self.launch}"
+        return f"== pack {self.pack} ({count}), {where}, {when}: {self.outcome or 'running'}"
+
+
+def live_logs(store: ResultStore) -> dict[str, PackLog]:
+    """The logs that are being written, or whose worker died, by the name of their file."""
+    found: dict[str, PackLog] = {}
+    for name in store.files.names(FOLDER):
+        with contextlib.suppress(Vanished, ValueError, KeyError, TypeError):  # finished meanwhile, or a torn header
+            header, _, text = store.files.read(name).partition(b"\n")
+            told: dict[str, Any] = json.loads(header)
+            found[name] = PackLog(
+                **{column: told[column] for column in _COLUMNS if column != "trials"},
+                trials=tuple(told["trials"]),
+                started=datetime.datetime.fromisoformat(told["started"]),
+                ended=None,
+                outcome="",
+                text=text[-KEPT_BYTES:].decode(errors="replace"),
+            )
+    return found
+
+
+def stored_logs(store: ResultStore, trial: str) -> list[PackLog]:
+    """The logs of the packs that had a trial in them, the earliest first."""
+    known = store.scan("logs", ["log", "trials"]).to_pylist()
+    wanted = [row["log"] for row in known if trial in (row["trials"] or ())]
+    if not wanted:
+        return []
+    rows = store.scan("logs")
+    rows = rows.filter(pc.is_in(rows["log"], value_set=pc.cast(wanted, rows["log"].type)))
+    return [PackLog(**row | {"trials": tuple(row["trials"])}) for row in rows.sort_by("started").to_pylist()]
+
+
+def logged_trials(store: ResultStore) -> set[str]:
+    """The ids of all trials of which there is a log, also of those that have never ended."""
+    stored = {trial for trials in store.scan("logs", ["trials"])["trials"].to_pylist() for trial in trials or ()}
+    return stored.union(*(log.trials for log in live_logs(store).values()))
+
+
+def collect_logs(
+    store: ResultStore, *, packs: Collection[str] | None = None, alive: Collection[str] = (), outcome: str = DEAD
+) -> int:
+    """Makes rows of the live files that nobody writes any more, and removes these; how many there were.
+
+    packs: of these packs, whose worker is known to be dead; None: of all but those of the launches that are `alive`.
+    """
+    collected = 0
+    for name, log in live_logs(store).items():
+        if log.pack in packs if packs is not None else log.launch not in alive:
+            if log.text.strip():
+                told: dict[str, object] = {column: getattr(log, column) for column in _COLUMNS}
+                told["trials"] = list(log.trials)
+                store.append("logs", [log_row(told, log.started, _last_written(store, name), outcome, log.text)])
+            store.files.delete(name)
+            collected += 1
+    return collected
+
+
+def _last_written(store: ResultStore, name: str) -> datetime.datetime:
+    try:
+        return now() - datetime.timedelta(seconds=store.files.age(name))
+    except StoreError:
+        return now()

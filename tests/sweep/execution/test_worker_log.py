@@ -1,0 +1,166 @@
+"""What workers print is kept: of threads and native code, of a process that dies, never more than a bound."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from results.store import ResultStore
+from sweep import worker_log
+from sweep.kept_logs import ABANDONED, collect_logs, live_logs, stored_logs
+from sweep.leftovers import tidy
+from sweep.task import PackRecord, PackTask
+from sweep.worker_log import CUT, FOLDER, KEPT_BYTES, captured, outcome_of
+
+
+@contextlib.contextmanager
+def own_streams() -> Iterator[None]:
+    """Streams that print to the descriptors 1 and 2, as those of a process do; pytest's own do not."""
+    kept = sys.stdout, sys.stderr
+    with open(1, "w", buffering=1, closefd=False) as out, open(2, "w", buffering=1, closefd=False) as err:
+        sys.stdout, sys.stderr = out, err
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = kept
+
+
+@pytest.fixture
+def task(toy: Any, store: ResultStore) -> PackTask:
+    made: PackTask = toy.task(store, toy.trials(1, 2))
+    return made
+
+
+def test_what_python_and_native_code_print_becomes_a_row(
+    task: PackTask, store: ResultStore, capfd: pytest.CaptureFixture[str]
+) -> None:
+    os.write(1, b"before\n")
+    with own_streams(), captured(task) as log:
+        assert log is not None
+        print("from Python")
+        print("a warning", file=sys.stderr)
+        os.write(2, b"from below\n")
+        os.system("echo from a child")
+        (live,) = live_logs(store).values()
+        assert (live.trials, live.ended, live.outcome) == (task.ids, None, "")
+        log.outcome = outcome_of(PackRecord(pack=task.pack, counts={"completed": 1, "out_of_memory": 1}))
+    os.write(1, b"after\n")
+    assert capfd.readouterr() == ("before\nafter\n", "")
+    assert store.files.names(FOLDER) == []
+    for trial in task.ids:
+        (kept,) = stored_logs(store, trial)
+        assert set(kept.text.splitlines()) == {"from Python", "a warning", "from below", "from a child"}
+        assert (kept.pack, kept.launch, kept.process) == (task.pack, "test", os.getpid())
+        assert kept.outcome == "1 completed, 1 out of memory"
+        assert kept.ended is not None
+        assert kept.heading().startswith(f"== pack {task.pack} (2 trials), process {os.getpid()} on ")
+    assert stored_logs(store, "0" * 16) == []
+
+
+def test_a_silent_pack_leaves_nothing(task: PackTask, store: ResultStore) -> None:
+    from sweep.run import run_pack
+
+    with captured(task):
+        record = run_pack(task)
+    assert record.counts == {"completed": 2}
+    assert (store.files.names(FOLDER), store.files.names("logs")) == ([], [])
+
+
+def test_a_flood_is_cut_back_to_its_end(task: PackTask, store: ResultStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_log, "TEND_SECONDS", 0.01)
+    with captured(task) as log:
+        assert log is not None
+        for number in range(30_000):
+            os.write(1, f"line {number:040}\n".encode())
+        while os.fstat(log.descriptor).st_size > worker_log.LONGEST_BYTES:
+            pass
+        os.write(1, b"the end\n")
+    (kept,) = stored_logs(store, task.ids[0])
+    assert len(kept.text) <= KEPT_BYTES + len(CUT)
+    lines = kept.text.splitlines()
+    assert (lines[0], lines[-2:]) == (CUT.strip(), [f"line {29_999:040}", "the end"])
+    assert all(len(line) == 45 for line in lines[1:-1])
+
+
+def test_a_store_without_room_for_a_log_stops_no_pack(
+    task: PackTask, store: ResultStore, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (store.files.root / FOLDER).write_text("a file in its place")
+    with captured(task) as log:
+        assert log is None
+        os.write(1, b"seen\n")
+    assert capfd.readouterr().out == "seen\n"
+
+
+DYING = """
+    import ctypes, faulthandler, os, sys
+    from results.store import ResultStore
+    from sweep.task import PackTask, Settings
+    from sweep.pack import Decision
+    from sweep.worker_log import captured
+
+    faulthandler.enable()
+    decision = Decision(shape="s", device="cpu", width=1, path="fused")
+    task = PackTask(
+        pack="abc", trials=(), decision=decision, quantities=(), settings=Settings(store=sys.argv[1], launch="gone"),
+        ids=("11", "22"),
+    )
+    with captured(task):
+        print("last words", flush=True)
+        ctypes.string_at(0)
+"""
+
+
+def test_a_segmentation_fault_leaves_its_words(store: ResultStore) -> None:
+    died = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(DYING), str(store.files.root)], capture_output=True, check=False
+    )
+    assert died.returncode == -11
+    assert (died.stdout, died.stderr) == (b"", b"")
+    (live,) = live_logs(store).values()
+    assert live.trials == ("11", "22")
+    assert collect_logs(store, packs=["another"]) == 0
+    assert collect_logs(store, alive=["gone"]) == 0
+    tidy(store)  # nobody beats for that launch
+    (kept,) = stored_logs(store, "22")
+    assert kept.text.startswith("last words\nFatal Python error: Segmentation fault\n")
+    assert "string_at" in kept.text
+    assert (kept.outcome, store.files.names(FOLDER)) == (ABANDONED, [])
+    assert kept.ended is not None
+
+
+def test_logs_are_merged_and_equal_ones_collapse(task: PackTask, store: ResultStore) -> None:
+    for word in ("one", "two"):
+        with own_streams(), captured(task):
+            print(word)
+    (first, second) = stored_logs(store, task.ids[0])
+    assert [first.text, second.text] == ["one\n", "two\n"]
+    row = vars(second) | {"trials": list(second.trials), "ended": second.started, "outcome": "thought dead"}
+    store.append("logs", [row])  # by a driver that saw the file before the worker ended
+    assert store.compact(minimum=2).merged == {"logs": 3}
+    assert stored_logs(store, task.ids[0]) == [first, second]
+
+
+def test_on_object_storage_the_tail_is_uploaded_now_and_then(
+    task: PackTask, store: ResultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, nothing can be appended to a file: here, the same without the right to a file of the store."""
+    monkeypatch.setattr(worker_log, "LocalFiles", type("Other", (), {}))
+    monkeypatch.setattr(worker_log, "TEND_SECONDS", 0.01)
+    monkeypatch.setattr(worker_log, "UPLOAD_SECONDS", 0.02)
+    with captured(task):
+        assert live_logs(store) == {}
+        for word in ("one", "two"):
+            os.write(2, f"{word}\n".encode())
+            while not any(log.text.endswith(f"{word}\n") for log in live_logs(store).values()):
+                pass
+    (kept,) = stored_logs(store, task.ids[0])
+    assert kept.text == "one\ntwo\n"
+    assert store.files.names(FOLDER) == []
