@@ -49,11 +49,8 @@ class KubeRayJob:
             head=textwrap.indent(self._pod("ray-head", {"cpu": "2", "memory": "8Gi"}, files), " " * 10),
             worker=textwrap.indent(self._pod("ray-worker", worker, ""), " " * 10),
         )
-        return (
-            f"# Made by: {self.made_by}\n# Start it with kubectl create -f. To end it early: sweep cancel --wait, and kubectl delete -f.\n"
-            + (self._config_map(files) + "---\n" if files else "")
-            + job
-        )
+        about = "# kubectl create -f starts it; sweep cancel --wait, and then kubectl delete -f, end it.\n"
+        return f"# Made by: {self.made_by}\n{about}" + (f"{self._config_map(files)}---\n" if files else "") + job
 
     def _pod(self, name: str, resources: Mapping[str, str], files: str) -> str:
         """The specification of a pod."""

@@ -49,7 +49,9 @@ def add(verbs: Verbs[Parser]) -> None:
         "--nodes", type=options.whole, default=1, metavar="N", help="nodes, or worker pods (default: 1)"
     )
     parser.add_argument("--gpus", type=_count, default=0, metavar="G", help="GPUs of each (default: 0)")
-    parser.add_argument("--job-name", metavar="NAME", help="the job's name (default: made of the names)")
+    parser.add_argument(
+        "--job-name", type=_kubernetes, metavar="NAME", help="the job's name (default: made of the names)"
+    )
     parser.add_argument("--out", metavar="FILE", help="write into a file")
     slurm = parser.add_argument_group("slurm")
     slurm.add_argument("--time", type=_time, metavar="T", help="the time limit (default: 24:00:00)")
@@ -147,7 +149,7 @@ def _kuberay(namespace: Namespace, studies: Sequence[str], store: str) -> str:
 def _name(namespace: Namespace, studies: Sequence[str]) -> str:
     """A name that Kubernetes and Slurm take."""
     if namespace.job_name is not None:
-        return _kubernetes(namespace.job_name)
+        return str(namespace.job_name)
     return f"sweep-{re.sub(r'[^a-z0-9]+', '-', '-'.join(studies).lower()).strip('-')[:_LONGEST].strip('-')}"
 
 

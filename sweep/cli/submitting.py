@@ -123,7 +123,7 @@ def own_files(namespace: Namespace) -> dict[str, Path]:
 
 
 def forwarded(namespace: Namespace, own: Mapping[str, int], renamed: Mapping[str, str]) -> Iterator[str]:
-    """The words of the command line that are for `sweep launch`, too: all but a verb's own; the store is always named."""
+    """The words of the command line for `sweep launch`: all but those of a verb's own; the store is always named."""
     from sweep.cli.main import parser
 
     verbs = next(action.choices for action in parser()._actions if isinstance(action.choices, dict))
