@@ -9,6 +9,8 @@ from dataclasses import dataclass
 PORT = 6379
 NODES_SECONDS = 600  # nodes of a job begin minutes apart; Ray's own 30 s are too few
 GRACE_SECONDS = 300  # before the time limit: to save checkpoints, to end Ray, to be queued again
+_SOURCING = ("source ", ". ")
+_LINT = "# shellcheck source=/dev/null # not to be read where this is linted\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class SlurmJob:
         return _SCRIPT.format(
             made_by=self.made_by,
             directives="\n".join(f"#SBATCH {directive}" for directive in self._directives()),
-            setup="".join(f"{line}\n" for line in self.setup),
+            setup="".join(f"{_LINT if line.startswith(_SOURCING) else ''}{line}\n" for line in self.setup),
             nodes_seconds=NODES_SECONDS,
             port=PORT,
             command=shlex.join(self.command),

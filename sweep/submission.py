@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import re
 import shlex
@@ -104,6 +105,7 @@ class JobServer:
         import requests
         from ray.exceptions import AuthenticationError
 
+        logging.disable(logging.INFO)  # of uploads, which are none of the user's business
         try:
             yield
         except AuthenticationError:
@@ -112,7 +114,9 @@ class JobServer:
                 "RAY_AUTH_TOKEN_PATH to that of the cluster"
             ) from None
         except (RuntimeError, ConnectionError, ValueError, requests.RequestException) as error:
-            raise ExecutorError(f"the job server at {self.address}: {one_line(error)}") from None
+            raise ExecutorError(f"the job server at {self.address} refuses: {_reason(error)}") from None
+        finally:
+            logging.disable(logging.NOTSET)
 
     def running(self, submission: Submission) -> str | None:
         """The id of a job that has not ended and launches one of these studies into the same store."""
@@ -162,6 +166,12 @@ class JobServer:
         if not text:  # the command itself never ran
             show(f"{job.message or ''}\n")
         return INTERRUPTED if status.value == "STOPPED" else BAD_INPUT if not text else 1
+
+
+def _reason(error: BaseException) -> str:
+    """One line; of a traceback that the server sends, its last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" .")]
+    return lines[-1][:300] if "Traceback" in str(error) else one_line(error)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%j.log
 set -u
+# shellcheck source=/dev/null # not to be read where this is linted
 source /shared/ratesweep/.venv/bin/activate
 
 # Ray on the nodes of this job is closed to whoever does not know the token.

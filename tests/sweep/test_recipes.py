@@ -47,6 +47,10 @@ def test_the_committed_examples_are_what_their_first_line_makes(sweep: Sweep, ex
     text = example.read_text()
     line = next(line for line in text.splitlines() if line.startswith("# Made by: "))
     assert made(sweep, *shlex.split(line.removeprefix("# Made by: "))[2:]) == text
+    if example.suffix == ".sh":
+        lint(text)
+    else:
+        check_job(yaml.safe_load(text))
 
 
 def test_there_is_an_example_of_each() -> None:
@@ -94,7 +98,7 @@ def test_a_batch_script_is_clean_and_asks_slurm_for_what_was_asked(sweep: Sweep)
         "--open-mode": "append",
         "--output": "%x-%j.log",
     }
-    assert "\nmodule load cuda\nsource ~/venv/bin/activate\n" in script
+    assert {"module load cuda", "source ~/venv/bin/activate"} <= set(script.splitlines())
     launch = check_launch(launch_of(script))
     assert (launch.names, launch.store, launch.device) == (["digits/hvae"], "/shared/runs", "cuda")
     assert launch.where == [CONDITION, "objective.beta[1]<64"]
