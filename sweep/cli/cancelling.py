@@ -6,7 +6,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweep.cli import options
 from sweep.cli.options import Parser, UsageError, Verbs
@@ -47,10 +47,11 @@ def add(verbs: Verbs[Parser]) -> None:
 def cancel(namespace: Namespace) -> int:
     """The verb `cancel`."""
     from studies.catalogue import find
+    from sweep.leftovers import at_work_on
 
     store = options.open_existing_store(namespace)
     names = {entry.study.name for entry in find(namespace.names)}
-    found = launches_of(store, names)
+    found = {str(record["launch"]): record for record in at_work_on(store, names)}
     if not found:
         raise UsageError(f"no launch of {', '.join(sorted(names))} is at work on {namespace.store or 'this store'}")
     for launch, record in found.items():
@@ -63,18 +64,6 @@ def cancel(namespace: Namespace) -> int:
     if namespace.wait is not None:
         print(f"ended: {len(found)} launch{'' if len(found) == 1 else 'es'}; the same launch again resumes")
     return 0
-
-
-def launches_of(store: ResultStore, studies: Collection[str]) -> dict[str, dict[str, Any]]:
-    """The live launches that have one of these studies, by what their heartbeats and their rows of `launches` say."""
-    from sweep.leftovers import live_launches
-
-    alive = live_launches(store)
-    told: dict[str, set[str]] = {launch: set(record.get("studies", ())) for launch, record in alive.items()}
-    for row in store.scan("launches", ["launch", "study"]).to_pylist():
-        if row["launch"] in told:
-            told[row["launch"]].add(row["study"])
-    return {launch: alive[launch] for launch in sorted(alive) if told[launch].intersection(studies)}
 
 
 def _ended(store: ResultStore, launches: Collection[str], seconds: float) -> bool:
