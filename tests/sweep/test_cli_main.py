@@ -19,7 +19,11 @@ VERBS = (
     "launch",
     "evaluate",
     "fetch",
+    "submit",
     "status",
+    "logs",
+    "cancel",
+    "recipe",
     "show",
     "tables",
     "figures",
@@ -66,7 +70,7 @@ def test_version(sweep: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["lsit"], ["no verb 'lsit'", "did you mean list?"]),
+        (["lsit"], ["no verb 'lsit'", "did you mean list"]),
         (["zzz"], ["no verb 'zzz'", "known: ", "launch"]),
         (["--stor"], ["no option --stor", "--version"]),
         (["plan"], ["NAME", "sweep plan --help"]),
@@ -129,7 +133,7 @@ def test_a_terminal_without_greek_still_gets_its_list() -> None:
     [
         ["list"],
         ["--version"],
-        *([verb, "--help"] for verb in ("plan", "launch", "status", "tables", "report")),
+        *([verb, "--help"] for verb in ("plan", "launch", "submit", "status", "logs", "recipe", "tables", "report")),
         ["plan", "digits", "--store", "/nowhere/at/all"],
         ["plan", "digits", "--where", "objective.beta=1"],
     ],

@@ -124,7 +124,7 @@ def finished(store: Path) -> dict[str, str]:
 def test_a_job_is_submitted_once_cancelled_and_resumed(
     head: Head, tmp_path: Path, write_toy: Callable[..., Path]
 ) -> None:
-    path = write_toy(tmp_path / "toy.py", tmp_path / "starts", trials=12)
+    path = write_toy(tmp_path / "toy.py", tmp_path / "starts", trials=8)
     path.write_text(path.read_text().replace("def load_points(spec):", 'def load_points(spec):\n    print("loading")'))
     store = tmp_path / "store"
     names = (f"{path}:calm", "--store", store)
@@ -145,7 +145,7 @@ def test_a_job_is_submitted_once_cancelled_and_resumed(
     assert "asked to stop: process " in out
     assert out.endswith("ended: 1 launch; the same launch again resumes\n")
     done = finished(store)
-    assert 0 < len(done) < 12
+    assert 0 < len(done) < 8
     code, out, err = head.sweep("cancel", *names)
     assert (code, out) == (2, "")
     assert err == f"sweep: error: no launch of toy/calm is at work on {store}\n"
@@ -153,29 +153,21 @@ def test_a_job_is_submitted_once_cancelled_and_resumed(
     opened = ResultStore.open(store)
     until(lambda: {row["event"] for row in opened.scan("launches").to_pylist()} == {"started", "interrupted"})
     until(lambda: "has not ended" not in head.sweep("submit", *names, *where, "--submission-id", "again", "--wait")[2])
-    assert len(finished(store)) == opened.scan("trials").num_rows == 12
+    assert len(finished(store)) == opened.scan("trials").num_rows == 8
     assert done.items() <= finished(store).items()
     events = {(row["launch"], row["event"], row["exit_code"]) for row in opened.scan("launches").to_pylist()}
     assert sorted((event, code) for _, event, code in events if code is not None) == [("ended", 0), ("interrupted", 75)]
     assert {log.text for trial in done for log in stored_logs(opened, trial)} == {"loading\n"}
 
-    code, out, err = head.sweep("submit", *names, *where, "--wait")
-    assert (code, err) == (0, "")
-    assert "nothing to do: all trials are finished\n" in out
+    code, out, err = head.sweep("submit", *names, *where, "--submission-id", "again")
+    assert (code, out) == (2, "")
+    assert "already exists" in err
+    assert err.count("\n") == 1
 
 
-def test_what_a_cluster_refuses_is_one_line(head: Head, tmp_path: Path) -> None:
+def test_another_token_is_refused_in_one_line(head: Head, tmp_path: Path) -> None:
     submit = ("submit", "digits@small", "--store", tmp_path, "--address", head.address)
     code, out, err = head.sweep(*submit, RAY_AUTH_TOKEN="f" * 64)
     assert (code, out) == (2, "")
     assert err.startswith(f"sweep: error: {head.address} asks for another token (401): set RAY_AUTH_MODE=token, and ")
-    assert err.count("\n") == 1
-    code, out, err = head.sweep(
-        *submit, "--submission-id", "twice", "--where", "seed=0", "--wait", "--retry-failed", "no"
-    )
-    assert code == 2
-    assert "submitted: twice: " in out
-    code, out, err = head.sweep(*submit, "--submission-id", "twice")
-    assert (code, out) == (2, "")
-    assert "already exists" in err
     assert err.count("\n") == 1
