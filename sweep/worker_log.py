@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from results.commit import new_identity, now
 from results.files import LocalFiles, StoreError
@@ -57,15 +58,11 @@ class WorkerLog:
             "trials": list(task.ids),
         }
         self.header = (json.dumps(self.row | {"started": self.started.isoformat()}) + "\n").encode()
-        self.local = isinstance(store.files, LocalFiles)
-        self.descriptor = self._local_file() if self.local else _unnamed_file()
+        files: object = store.files
+        self.local = isinstance(files, LocalFiles)
+        self.descriptor = _file_at(files.root / self.name) if isinstance(files, LocalFiles) else _unnamed_file()
         os.write(self.descriptor, self.header)
         self._uploaded, self._next_upload = len(self.header), 0.0
-
-    def _local_file(self) -> int:
-        path = self.store.files.root / self.name
-        path.parent.mkdir(exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
 
     def text(self) -> str:
         """The end of what was printed."""
@@ -101,6 +98,12 @@ def log_row(
 ) -> dict[str, object]:
     """A row of the table `logs`."""
     return told | {"started": started, "ended": ended, "outcome": outcome, "text": text}
+
+
+def _file_at(path: Path) -> int:
+    """A new file of the store, where whatever is written to it stands at once, whoever else looks at it."""
+    path.parent.mkdir(exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
 
 
 def _unnamed_file() -> int:
