@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.compute as pc
@@ -27,7 +27,7 @@ _COLUMNS = ("log", "pack", "launch", "host", "process", "trials")
 
 @dataclass(frozen=True, kw_only=True)
 class PackLog:
-    """What a worker printed during one run of a pack. ended: None while it runs, or where nobody saw its end."""
+    """What a worker printed during one run of a pack. ended: None while it runs, and where nobody has seen its end."""
 
     log: str
     pack: str
@@ -40,6 +40,11 @@ class PackLog:
     outcome: str
     text: str
 
+    @property
+    def running(self) -> bool:
+        """Whether it is being written, as far as one can tell."""
+        return self.ended is None and not self.outcome
+
     def heading(self) -> str:
         """One line: what ran where and when, and how it ended."""
         when = self.started.isoformat(sep=" ", timespec="seconds")
@@ -47,7 +52,8 @@ class PackLog:
             when += f", {(self.ended - self.started).total_seconds():.1f} s"
         count = f"{len(self.trials)} trial{'' if len(self.trials) == 1 else 's'}"
         where = f"process {self.process} on {self.host}, launch {self.launch}"
-        return f"== pack {self.pack} ({count}), {where}, {when}: {self.outcome or 'running'}"
+        state = "running" if self.running else self.outcome or "ended"
+        return f"== pack {self.pack} ({count}), {where}, {when}: {state}"
 
 
 def live_logs(store: ResultStore) -> dict[str, PackLog]:
@@ -68,8 +74,23 @@ def live_logs(store: ResultStore) -> dict[str, PackLog]:
     return found
 
 
+def logs_of(store: ResultStore, trial: str) -> list[PackLog]:
+    """The logs of the packs that had a trial in them, the earliest first, also those that are being written.
+
+    Where a later run of the trial has begun, or the launch is dead, a log without an end is that of a dead worker.
+    """
+    live = [log for log in live_logs(store).values() if trial in log.trials]
+    known = {log.log: log for log in (*live, *stored_logs(store, trial))}  # a row takes the place of its live file
+    logs = sorted(known.values(), key=lambda log: (log.started, log.log))
+    alive = store.beating() if live else {}
+    return [
+        replace(log, outcome=DEAD) if log.ended is None and (log is not logs[-1] or log.launch not in alive) else log
+        for log in logs
+    ]
+
+
 def stored_logs(store: ResultStore, trial: str) -> list[PackLog]:
-    """The logs of the packs that had a trial in them, the earliest first."""
+    """Those of them that the store keeps."""
     known = store.scan("logs", ["log", "trials"]).to_pylist()
     wanted = [row["log"] for row in known if trial in (row["trials"] or ())]
     if not wanted:

@@ -46,9 +46,9 @@ def show_logs(namespace: Namespace) -> int:
     trial = _trial(namespace.name, store)
     if namespace.follow:
         return _follow(store, trial)
-    from sweep.kept_logs import live_logs, stored_logs
+    from sweep.kept_logs import logs_of
 
-    logs = [*stored_logs(store, trial), *(log for log in live_logs(store).values() if trial in log.trials)]
+    logs = logs_of(store, trial)
     for log in logs:
         print(log.heading())
         print(log.text, end="" if log.text.endswith("\n") else "\n")
@@ -92,17 +92,17 @@ def _failed_last(name: str, store: ResultStore) -> str:
 
 def _follow(store: ResultStore, trial: str) -> int:
     """Prints what is new, again and again, until the trial has ended or nobody is at work on it any more."""
-    from sweep.kept_logs import live_logs, stored_logs
+    from sweep.kept_logs import logs_of
     from sweep.leftovers import live_launches
 
     printed: dict[str, str] = {}
     try:
         while True:
             ended = bool(len(store.trials(["trial"], [trial]))) or not live_launches(store)
-            live = [log for log in live_logs(store).values() if trial in log.trials]
-            for log in (*stored_logs(store, trial), *live):
+            logs = logs_of(store, trial)
+            for log in logs:
                 _print_new(log, printed)
-            if ended and not live:
+            if ended and not any(log.running for log in logs):
                 return 0
             time.sleep(FOLLOW_SECONDS)
     except KeyboardInterrupt:

@@ -73,9 +73,20 @@ def test_a_study_shows_the_trial_that_failed_last(
 def test_a_trial_that_never_ended_is_found_by_its_log(sweep: Sweep, store: Path, opened: ResultStore) -> None:
     header = told(["abcd" * 4]) | {"started": now().isoformat()}
     opened.files.write(f"{FOLDER}/packone-one.log", json.dumps(header).encode() + b"\nstill at it\n")
-    shown = sweep("logs", "abcd", "--store", store)
-    assert shown.out.splitlines()[0].endswith(": running")
-    assert shown.out.splitlines()[1] == "still at it"
+    opened.beat("l", ["own/half"])
+    lines = sweep("logs", "abcd", "--store", store).out.splitlines()
+    assert (lines[0].endswith(": running"), lines[1]) == (True, "still at it")
+    later = told(["abcd" * 4], "two") | {"started": now().isoformat()}
+    opened.files.write(f"{FOLDER}/packone-two.log", json.dumps(later).encode() + b"\nonce more\n")
+    lines = sweep("logs", "abcd", "--store", store).out.splitlines()
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        "the worker process died",
+        "still at it",
+        "running",
+        "once more",
+    ]
+    opened.clear_beat("l")
+    assert ": running" not in sweep("logs", "abcd", "--store", store).out
 
 
 def test_a_silent_trial_says_so(sweep: Sweep, store: Path, opened: ResultStore) -> None:
