@@ -213,6 +213,17 @@ def test_a_batch_job_ends_as_its_launch_does(batch: Callable[..., Batch], code: 
     assert not list(tmp_path.glob("tmp.*"))  # nothing is left in the folder of temporary files
 
 
+def test_ray_understands_what_a_batch_job_tells_it(batch: Callable[..., Batch]) -> None:
+    from ray.scripts.symmetric_run import curate_and_validate_ray_start_args, symmetric_run
+
+    job = batch("0")
+    assert job.end() == 0
+    words = shlex.split(job.note("ray") or "")
+    own = words[1 : words.index("--")]
+    assert symmetric_run.make_context("symmetric-run", [*own, "--", "true"]).params["min_nodes"] == 2
+    assert curate_and_validate_ray_start_args(own) == []  # nothing is left for `ray start`
+
+
 def test_before_the_time_limit_the_launch_alone_is_stopped_and_the_job_is_queued_again(
     batch: Callable[..., Batch],
 ) -> None:
