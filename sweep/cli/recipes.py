@@ -95,7 +95,7 @@ def _command(namespace: Namespace, renamed: Mapping[str, str]) -> list[str]:
     words = list(forwarded(namespace, OWN | SLURM | KUBERAY, renamed))
     words.remove(namespace.kind)
     if namespace.gpus and namespace.device == "auto":
-        words += ["--device", "cuda"]  # the head itself may have no GPU
+        words += ["--device", "cuda"]  # nodes with GPUs may come after the launch has begun
     return ["python", "-m", "sweep", "launch", *words, "--address", "auto"]
 
 

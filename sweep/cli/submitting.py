@@ -53,8 +53,8 @@ def add(verbs: Verbs[Parser]) -> None:
     parser.add_argument(
         "--working-dir",
         metavar="DIR",
-        help="send this folder with the job, in place of a user's own file alone; NAMEs are relative to it. Ray takes "
-        "at most some 500 MiB",
+        help="send this folder with the job, in place of a user's own file alone, which stands in it. Ray takes at most "
+        "some 500 MiB",
     )
     if not _knows(launch, "--force"):
         parser.add_argument("--force", action="store_true", help="submit although the study is being launched")
@@ -96,15 +96,25 @@ def _submission(namespace: Namespace, entries: Sequence[Entry]) -> Submission:
     folder = Path(namespace.working_dir) if namespace.working_dir else None
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--working-dir is a folder, and {folder} is none")
-    files = own_files(namespace) if folder is None else {}
-    renamed = {name: name.replace(str(file), file.name, 1) for name, file in files.items()}
+    files = own_files(namespace)
+    renamed = {name: name.replace(str(file), _place(file, folder), 1) for name, file in files.items()}
     return Submission(
         words=list(forwarded(namespace, OWN, renamed)),
         studies=sorted(entry.study.name for entry in entries),
         store=store,
-        files={file.name: file for file in files.values()},
+        files={} if folder is not None else {file.name: file for file in files.values()},
         folder=folder,
     )
+
+
+def _place(file: Path, folder: Path | None) -> str:
+    """What a user's own file is called where the job runs: in the folder that travels with it."""
+    if folder is None:
+        return file.name
+    try:
+        return str(file.resolve().relative_to(folder.resolve()))
+    except ValueError:
+        raise UsageError(f"{file} is not in --working-dir {folder}, and would not travel with the job") from None
 
 
 def own_files(namespace: Namespace) -> dict[str, Path]:

@@ -257,6 +257,25 @@ def test_two_files_of_one_name_cannot_travel_together(sweep: Sweep, studies: Pat
     assert "names of their own, not twice own.py" in ended.err
 
 
+def test_a_folder_that_travels_holds_the_users_file(sweep: Sweep, studies: Path, tmp_path: Path) -> None:
+    arguments = (
+        "submit",
+        f"{studies}:sound@small",
+        "--store",
+        "/runs",
+        *HEAD,
+        "--working-dir",
+        str(studies.parents[1]),
+    )
+    namespace = parser().parse_args(arguments)
+    namespace.arguments = arguments
+    made = submitting._submission(namespace, find(namespace.names))
+    assert (list(made.words), made.files) == ([f"{studies.parent.name}/own.py:sound@small", "--store", "/runs"], {})
+    ended = sweep(*arguments[:-1], tmp_path)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert f"own.py is not in --working-dir {tmp_path}" in ended.err
+
+
 def test_a_study_at_work_is_not_submitted_again(sweep: Sweep, studies: Path, store: Path, opened: ResultStore) -> None:
     opened.beat("mine", [find([f"{studies}:half"])[0].study.name])
     submit = ("submit", f"{studies}:half", "--store", store, *HEAD)
