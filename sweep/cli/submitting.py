@@ -53,8 +53,7 @@ def add(verbs: Verbs[Parser]) -> None:
     parser.add_argument(
         "--working-dir",
         metavar="DIR",
-        help="send this folder with the job, in place of a user's own file alone, which stands in it. Ray takes at most "
-        "some 500 MiB",
+        help="send this folder with the job, not only the user's own file in it; Ray takes at most some 500 MiB",
     )
     if not _knows(launch, "--force"):
         parser.add_argument("--force", action="store_true", help="submit although the study is being launched")
