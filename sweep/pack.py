@@ -7,6 +7,7 @@ same bits as the undisturbed one.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +43,7 @@ class Pack:
     decision: Decision
     task: Task = "train"
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """The same trials under the same decision are the same pack, so that a checkpoint is found again."""
         parts = (self.task, self.decision.path, str(self.decision.width), *(trial.id for trial in self.trials))

@@ -16,6 +16,7 @@ from studies.trial import Trial
 from sweep.blame import Blame, Death
 from sweep.failures import FirstFailures
 from sweep.footprints import Footprint, Footprints
+from sweep.ledger import Ledger
 from sweep.pack import Pack
 from sweep.places import Place
 from sweep.resources import Resources
@@ -100,6 +101,7 @@ class PackQueue:
             self.counts.to_evaluate += len(job.pack.trials) if job.apart else 0
         self.fault = ""
         self.traceback = ""
+        self.ledger = Ledger()
         self.halted = ""  # the reason for which the first trials all failed
         # A pack that was split is settled when all its parts are: part -> the pack it is of, and how many are open.
         self._whole = {job.pack.id: job.pack.id for job in jobs}
@@ -143,6 +145,7 @@ class PackQueue:
                 self._replace(job, [first, *rest])
             self._again(job, rest)
             task = job.make_task(first, self._blame.deaths[first.id])
+            self.ledger.took(first)
             self._running[first.id] = _Running(replace(job, pack=first), place.name if place else "")
             return replace(task, requires=dict(place.requires)) if place and place.requires else task
 
@@ -172,6 +175,8 @@ class PackQueue:
         """A pack came back. A fault (nothing could be stored) or a bug of ours stops the launch."""
         with self._lock:
             running = self._back(record.pack)
+            if running is not None:
+                self.ledger.returned(running.job.pack, record)
             if record.fault or record.traceback:
                 self.fault, self.traceback = record.fault or self.fault, record.traceback or self.traceback
                 self._stopping = True
@@ -200,6 +205,7 @@ class PackQueue:
             if running is None:
                 return
             job = running.job
+            self.ledger.died(job.pack)
             said = self.inflight().get(pack)
             death = replace(death, hung=death.hung or _is_silent(said))
             self.counts.deaths += 1
@@ -221,6 +227,11 @@ class PackQueue:
         """How far the launch is now, as a copy that no worker changes."""
         with self._lock:
             return replace(self.counts, statuses=dict(self.counts.statuses), reasons=dict(self.counts.reasons))
+
+    def jobs(self) -> tuple[Counts, list[Job], list[Job]]:
+        """(how far the launch is, the jobs that were handed out, those that wait in their order) at one moment."""
+        with self._lock:
+            return self.snapshot(), [one.job for one in self._running.values()], list(self._waiting)
 
     def running(self) -> list[Pack]:
         with self._lock:

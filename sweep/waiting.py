@@ -87,5 +87,10 @@ class Waiting:
     def __len__(self) -> int:
         return sum(self._devices.values())
 
+    def __iter__(self) -> Iterator[Job]:
+        """All that wait, ready or not, in their order."""
+        held = dict(itertools.chain(*self._ready.values(), *self._blocked.values()))
+        return (held[place] for place in sorted(held))
+
     def _push(self, place: _Place, job: Job) -> None:
         heapq.heappush(self._ready.setdefault(job.device, []), (place, job))

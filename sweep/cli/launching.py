@@ -191,7 +191,7 @@ def _launch(
     from sweep.executor import ExecutorError
     from sweep.launch import Launch
     from sweep.leftovers import live_launches
-    from sweep.progress import watch
+    from sweep.progress.display import watch
     from sweep.sources import other_source
 
     launch = Launch(entries, store, chosen)

@@ -203,7 +203,7 @@ def _plan_record(plan: StudyPlan, store: ResultStore | None, decisions: dict[str
 
 
 def _plan_lines(plan: StudyPlan, record: dict[str, Any]) -> list[str]:
-    from sweep.progress import duration
+    from sweep.progress.drawing import duration
 
     rows = {
         "trials": work.enumeration(plan).removeprefix(f"{plan.trials:,} ").removeprefix("trials").removeprefix("trial"),
