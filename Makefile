@@ -29,6 +29,10 @@ help:
 	$(PIP) --editable '.[test]'
 	@touch $@
 
+.venv/ready-slow: .venv/ready-test
+	$(PIP) --editable '.[test,mlflow,wandb]'
+	@touch $@
+
 demo: .venv/ready
 	$(BIN)/sweep launch digits --store runs
 	$(BIN)/sweep tables digits --store runs --out out/digits
@@ -38,7 +42,7 @@ demo: .venv/ready
 test: .venv/ready-test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
-test-slow: .venv/ready-test
+test-slow: .venv/ready-slow
 	RATESWEEP_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -m slow
 
 check: .venv/ready-test

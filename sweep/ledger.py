@@ -24,8 +24,8 @@ class Entry:
 class Ledger:
     """Kept by the queue, under its lock. entries only ever grows, so that a reader may go on where it was.
 
-    begun: how often a pack has been at a worker that did not do it to its end. A pack whose worker died has its time from when it was handed out: only its
-    worker knew when it began.
+    begun: how often a pack has been at a worker that did not do it to its end. A pack whose worker died has its time
+    from when it was handed out: only its worker knew when it began.
     """
 
     clock: Callable[[], float] = time.monotonic

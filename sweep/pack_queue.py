@@ -233,10 +233,6 @@ class PackQueue:
         with self._lock:
             return self.snapshot(), [one.job for one in self._running.values()], list(self._waiting)
 
-    def running(self) -> list[Pack]:
-        with self._lock:
-            return [one.job.pack for one in self._running.values()]
-
     def _back(self, pack: str) -> _Running | None:
         """A pack that runs no more."""
         if pack in self._leaving:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shutil
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from results.store import ResultStore
     from studies.catalogue import Entry
+    from sweep.store_pace import PaceOfStore
 
 WATCH_SECONDS = 2.0
 SHOWN_PACKS = 8  # a cluster has hundreds
@@ -65,11 +66,14 @@ def _exit_code(records: Sequence[Mapping[str, Any]]) -> int:
     return SOME_FAILED if failed else 0
 
 
-def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[str, Any]]:
-    """What `status --json` prints, a record a study."""
+def status_records(
+    entries: Sequence[Entry], store: ResultStore, pace: PaceOfStore | None = None
+) -> list[dict[str, Any]]:
+    """What `status --json` prints, a record a study; pace: what has watched the trials of all of them before."""
     from sweep.cli.standing import failure_records, running_packs, standing
     from sweep.leftovers import live_launches
     from sweep.sources import other_source
+    from sweep.store_pace import gone_launches
 
     alive = live_launches(store)
     packs = running_packs(store, alive)
@@ -99,11 +103,21 @@ def status_records(entries: Sequence[Entry], store: ResultStore) -> list[dict[st
                 "launches": [alive[launch] for launch in sorted(alive)],
             }
         )
+    found_pace = (pace or _pace_of(entries)).look(store, packs)
+    gone = gone_launches(store, alive)
     _read_the_rest(store)
     for record in records:
+        record["pace"] = found_pace and vars(found_pace)
+        record["gone"] = gone
         record["damaged"] = dict(sorted(store.damaged.items()))
         record["store"] = str(store.root)
     return records
+
+
+def _pace_of(entries: Sequence[Entry]) -> PaceOfStore:
+    from sweep.store_pace import PaceOfStore
+
+    return PaceOfStore.of(trial for entry in entries for trial in entry.study.trials())
 
 
 def _read_the_rest(store: ResultStore) -> None:
@@ -115,20 +129,53 @@ def _read_the_rest(store: ResultStore) -> None:
 
 
 def _pack_record(pack: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("id", "launch", "process", "phase", "step", "steps", "trial", "done", "at")
-    return {name: pack.get(name) for name in names} | {"trials": len(pack.get("pack", ()))}
+    from results.commit import now
+    from sweep.store_pace import silent
+
+    names = ("id", "launch", "host", "process", "phase", "step", "steps", "trial", "done", "at")
+    told = {name: pack.get(name) for name in names}
+    return told | {"trials": len(pack.get("pack", ())), "silent": silent(pack, now())}
 
 
 def _lines(records: Sequence[dict[str, Any]]) -> list[str]:
+    from sweep.progress.drawing import duration
+
     lines = []
     for record in records:
         lines += _study_lines(record)
     last = records[-1]
-    for launch in last["launches"]:
-        lines.append(f"at work: process {launch.get('process')} on {launch.get('host')} (launch {launch['launch']})")
+    lines += _pace_lines(last["pace"])
+    lines += [_launch_line(launch) for launch in last["launches"]]
+    for launch in last["gone"]:
+        said = f"last heard of {duration(launch['seconds'])} ago"
+        lines.append(
+            f"gone: process {launch.get('process')} on {launch.get('host')}, {said} (launch {launch['launch']})"
+        )
     for name, fault in last["damaged"].items():
         lines.append(f"damaged, and skipped: {last['store']}/{name}: {fault}")
     return lines
+
+
+def _pace_lines(pace: Mapping[str, Any] | None) -> list[str]:
+    """How fast all of the studies get on, and when they will be done at that pace."""
+    from sweep.progress.drawing import duration
+
+    if pace is None:
+        return []
+    parts = [f"{work.counted(pace['trials'], 'trial')} finished in the last {duration(pace['seconds'])}"]
+    if pace["steps_per_second"] >= 1:
+        parts.append(f"{pace['steps_per_second']:,.0f} trial-steps/s")
+    if pace["left"] is not None:
+        parts.append(f"about {duration(pace['left'])} left")
+    return [f"pace: {', '.join(parts)}"]
+
+
+def _launch_line(launch: Mapping[str, Any]) -> str:
+    from sweep.progress.drawing import duration
+    from sweep.store_pace import LATE_SECONDS
+
+    late = f", silent for {duration(launch['seconds'])}" if launch["seconds"] >= LATE_SECONDS else ""
+    return f"at work: process {launch.get('process')} on {launch.get('host')}{late} (launch {launch['launch']})"
 
 
 def _study_lines(record: Mapping[str, Any]) -> list[str]:
@@ -158,30 +205,37 @@ def _study_lines(record: Mapping[str, Any]) -> list[str]:
 
 
 def _pack_line(pack: Mapping[str, Any]) -> str:
-    size = work.counted(pack["trials"], "trial")
+    from sweep.progress.drawing import duration
+
+    told = f"{pack['id']}: {work.counted(pack['trials'], 'trial')}"
     if pack["phase"] == "train":
-        return f"{pack['id']}: {size}, step {pack['step'] or 0:,} of {pack['steps'] or 0:,}"
-    if pack["phase"] == "evaluate":
-        return f"{pack['id']}: {size}, {pack['done'] or 0:,} evaluated"
-    return f"{pack['id']}: {size}"
+        told += f", step {pack['step'] or 0:,} of {pack['steps'] or 0:,}"
+    elif pack["phase"] == "evaluate":
+        told += f", {pack['done'] or 0:,} evaluated"
+    if pack["silent"] is not None:
+        where = f" on {pack['host']}" if pack["host"] else ""
+        told += f", silent for {duration(pack['silent'])} (process {pack['process']}{where})"
+    return told
 
 
 def _watch(entries: Sequence[Entry], store: ResultStore) -> int:
-    """Shows the status again and again: in place on a terminal, elsewhere whenever it has changed."""
-    terminal = sys.stdout.isatty()
+    """Shows the status again and again: in place on a terminal, elsewhere whenever more than its pace has changed."""
+    from sweep.progress.display import Canvas
+
+    canvas, pace = Canvas(sys.stdout), _pace_of(entries)
+    terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     before: list[str] = []
     try:
         while True:
-            records = status_records(entries, store)
+            records = status_records(entries, store, pace)
             lines = _lines(records)
             if terminal:
-                columns, height = shutil.get_terminal_size()
-                lines = [line[: columns - 1] for line in lines][: height - 1]
-                up = f"\x1b[{len(before)}F\x1b[J" if before else ""
-                print(up + "\n".join(lines), flush=True)
-            elif lines != before:
+                _, rows = canvas.size()
+                more = len(lines) - (rows - 1)
+                canvas.draw([*lines[: rows - 2], f"and {more + 1:,} more lines"] if more > 0 else lines)
+            elif (kept := [line for line in lines if not line.startswith("pace:")]) != before:
                 print("\n".join(lines), flush=True)
-            before = lines
+                before = kept
             if not any(record["running"] or record["missing"] for record in records):
                 return _exit_code(records)
             time.sleep(WATCH_SECONDS)

@@ -47,9 +47,10 @@ class Snapshot:
 class _Heard:
     """What has been heard of a pack at its worker.
 
-    before: how often it had been begun; resumed: a checkpoint may have some of it. stale: when its mark was made where that is of a worker that died. began,
-    evaluating: when its worker, and its evaluation, were first heard of. under_way: when it had made its first steps,
-    and what its mark then said. skipped: (part, trial-steps) that a checkpoint had.
+    before: how often it had been begun; resumed: a checkpoint may have some of it. stale: when its mark was made where
+    that is of a worker that died. began, evaluating: when its worker, and its evaluation, were first heard of.
+    under_way: when it had made its first steps, and what its mark then said. skipped: (part, trial-steps) that a
+    checkpoint had. last: when more than before was heard, and what.
     """
 
     before: int

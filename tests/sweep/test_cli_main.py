@@ -29,6 +29,7 @@ VERBS = (
     "figures",
     "report",
     "compact",
+    "handoff",
     "prune",
     "export",
 )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import datetime
 import json
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ from sweep.cli import watching
 Sweep = Callable[..., Any]
 KEYS = {
     "study", "reduced", "trials", "done", "completed", "diverged", "running", "failed", "missing", "to_evaluate",
-    "prerequisites", "other_source", "failures", "divergences", "packs", "launches", "damaged", "store",
+    "prerequisites", "other_source", "failures", "divergences", "packs", "launches", "damaged", "store", "pace", "gone",
 }  # fmt: skip
 
 
@@ -94,6 +96,7 @@ def test_what_runs_is_in_packs_of_live_launches(sweep: Sweep, studies: Path, at_
     assert (pack["step"], pack["steps"]) == (4_000, 200_000)
     (launch,) = record["launches"]
     assert (launch["launch"], launch["process"], launch["host"]) == ("alive", os.getpid(), socket.gethostname())
+    assert record["pace"] is not None
     text = sweep("status", f"{studies}:long", "--store", at_work).out
     assert "  running   3\n" in text
     assert "first: 3 trials, step 4,000 of 200,000" in text
@@ -105,7 +108,34 @@ def test_a_heartbeat_of_long_ago_is_no_life(sweep: Sweep, studies: Path, at_work
     beat = at_work / "heartbeats" / "alive.json"
     beat.write_text(json.dumps(json.loads(beat.read_text()) | {"time": "2020-01-01T00:00:00+00:00"}))
     record = status(sweep, f"{studies}:long", "--store", at_work)
-    assert (record["running"], record["missing"], record["launches"]) == (0, 4, [])
+    assert (record["running"], record["missing"], record["launches"], record["pace"]) == (0, 4, [], None)
+    assert [one["launch"] for one in record["gone"]] == ["alive"]
+    text = sweep("status", f"{studies}:long", "--store", at_work).out
+    assert re.search(
+        rf"^gone: process {os.getpid()} on \S+, last heard of \d+ d \d+ h ago \(launch alive\)$", text, re.M
+    )
+    assert "at work" not in text
+
+
+def test_a_pack_of_which_nothing_is_heard_is_silent_and_a_late_heartbeat_is_told(
+    sweep: Sweep, studies: Path, at_work: Path
+) -> None:
+    """A live launch says nothing of its workers: each has a mark of its own."""
+    opened = ResultStore.open(at_work)
+    marks, at = opened.inflight()["first"], datetime.datetime.now(datetime.UTC)
+    for seconds, told in ((30, None), (240, "silent for 4 min ")):
+        said = (at - datetime.timedelta(seconds=seconds)).isoformat()
+        opened.mark_inflight("first", marks | {"at": said, "host": "node7"})
+        text = sweep("status", f"{studies}:long", "--store", at_work).out
+        assert ("silent" in text) == (told is not None)
+        if told:
+            assert told in text
+            assert f"(process {os.getpid()} on node7)" in text
+    beat = at_work / "heartbeats" / "alive.json"
+    said = (at - datetime.timedelta(seconds=80)).isoformat()
+    beat.write_text(json.dumps(json.loads(beat.read_text()) | {"time": said}))
+    text = sweep("status", f"{studies}:long", "--store", at_work).out
+    assert re.search(r"^at work: process \d+ on \S+, silent for 1 min \d+ s \(launch alive\)$", text, re.M)
 
 
 def test_what_a_worker_says_that_is_no_record_harms_nothing(sweep: Sweep, studies: Path, at_work: Path) -> None:

@@ -115,7 +115,7 @@ def test_tasks_come_in_order_and_say_how_often_their_pack_died() -> None:
     again = site.queue.take()
     assert again is not None
     assert (again.load().id, again.retry) == (site.packs[1].id, 1)
-    assert [pack.id for pack in site.queue.running()] == [site.packs[0].id, site.packs[2].id, site.packs[1].id]
+    assert [job.pack.id for job in site.queue.jobs()[1]] == [site.packs[0].id, site.packs[2].id, site.packs[1].id]
 
 
 class Waiting:

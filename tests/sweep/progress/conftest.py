@@ -12,6 +12,7 @@ from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
 from studies.trial import Trial
 from sweep.pack import Pack, decide
 from sweep.pack_queue import Job, PackQueue
+from sweep.places import Place
 from sweep.progress.looking import Look, Snapshot
 from sweep.task import PackRecord, PackTask, Settings
 
@@ -39,7 +40,7 @@ def _job(pack: Pack, *, after: Collection[str] = (), apart: bool = False) -> Job
 
 def _queue(packs: Sequence[Pack | Job]) -> PackQueue:
     jobs = [one if isinstance(one, Job) else _job(one) for one in packs]
-    return PackQueue(jobs, inflight=dict, crashed=lambda pack, trials, why: None)
+    return PackQueue(jobs, inflight=dict, crashed=lambda pack, trials, death: None)
 
 
 @dataclass
@@ -122,7 +123,7 @@ class Simulation:
     def _hand_out(self) -> None:
         running = [pack.decision.device for pack, _, _ in self._at_work.values()]
         ready = {device: [at for at in free if at <= self.now] for device, free in self._free.items()}
-        places = {device: running.count(device) + len(free) for device, free in ready.items()}
+        places = [Place(name=one, device=one, count=running.count(one) + len(free)) for one, free in ready.items()]
         while (task := self.queue.take(places)) is not None:
             pack = next(job.pack for job in self.queue.jobs()[1] if job.pack.id == task.pack)
             free = self._free[pack.decision.device]

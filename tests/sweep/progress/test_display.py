@@ -125,12 +125,12 @@ def test_a_running_pack_counts_by_the_part_that_is_done(pack: Make, record: Any,
 def test_the_line_and_the_panel_tell_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line(SEEN) == (
         "4/12 trials, 1/3 packs (2 running), about 1 min 0 s left, 0.2 trials/s, 1,234 trial-steps/s, "
-        "0.5 worker-hours, 1 worker lost, 1 diverged, 1 failed (out of memory)"
+        "0.5 CPU-hours, 1 worker lost, 1 diverged, 1 failed (out of memory)"
     )
     assert panel(SEEN, 30) == [
         "trials    4 of 12  ████████████░░░░░░░░░░░░ 50 %",
         "packs     1 done, 2 running, 0 waiting",
-        "workers   2 at work, 1 lost, 0.5 worker-hours so far",
+        "workers   2 at work, 1 lost, 0.5 CPU-hours so far",
         "pace      0.2 trials/s, 1,234 trial-steps/s",
         "time      1 min 0 s so far, about 1 min 0 s left",
         "diverged  1",
@@ -151,7 +151,7 @@ def test_what_is_not_known_is_not_told() -> None:
     starting = Snapshot(seconds=5.0, idle=5.0, counts=Counts(trials=12, packs=3))
     assert line(starting) == "0/12 trials, 0/3 packs, starting"
     assert "stopping, what runs saves a checkpoint" in line(dataclasses.replace(SEEN, stopping=True))
-    assert last_line(SEEN).startswith("4/12 trials in 1 min 0 s, 21 trial-steps/s, 0.5 worker-hours, 1 worker lost, ")
+    assert last_line(SEEN).startswith("4/12 trials in 1 min 0 s, 21 trial-steps/s, 0.5 CPU-hours, 1 worker lost, ")
     assert told({"evaluated": 3, "completed": 1}) == []
 
 
