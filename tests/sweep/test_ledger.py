@@ -1,0 +1,52 @@
+"""The ledger of a launch, kept by its queue."""
+
+from __future__ import annotations
+
+from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
+from studies.trial import Trial
+from sweep.ledger import Ledger
+from sweep.pack import Pack, decide
+from sweep.pack_queue import Job, PackQueue
+from sweep.task import PackRecord, PackTask, Settings
+
+TRIAL = Trial(
+    data=Digits(),
+    model=FlatModel(latent=2, likelihood=Binomial(total=16)),
+    objective=BetaObjective(),
+    training=Training(steps=10, batch_size=4),
+)
+PACKS = [Pack(trials=(TRIAL.model_copy(update={"seed": i}),), decision=decide(TRIAL, 4, "cpu")) for i in range(3)]
+
+
+def make_task(pack: Pack, retry: int) -> PackTask:
+    return PackTask.of(pack, (), Settings(store="/nowhere", launch="one"), (), retry)
+
+
+def test_the_queue_enters_what_comes_back_is_stopped_or_dies() -> None:
+    jobs = [Job(pack=pack, make_task=make_task) for pack in PACKS]
+    queue = PackQueue(jobs, inflight=dict, crashed=lambda pack, trials, death: None)
+    now = [100.0]
+    queue.ledger = Ledger(clock=lambda: now[0])
+    for _ in PACKS:
+        queue.take()
+    now[0] = 130.0
+    queue.done(PackRecord(pack=PACKS[0].id, counts={"completed": 1}, seconds=20.0))
+    queue.done(PackRecord(pack=PACKS[1].id, stopped=True, seconds=5.0))
+    queue.died(PACKS[2].id)
+    entries = [(one.pack.id, one.seconds, one.whole) for one in queue.ledger.entries]
+    assert entries == [(PACKS[0].id, 20.0, True), (PACKS[1].id, 5.0, False), (PACKS[2].id, 30.0, False)]
+    assert +queue.ledger.begun == {PACKS[1].id: 1, PACKS[2].id: 1}  # a checkpoint may have some of these
+    queue.done(PackRecord(pack=PACKS[0].id))  # told twice: nobody had it any more
+    assert len(queue.ledger.entries) == 3
+
+
+def test_all_jobs_are_seen_at_one_moment_those_that_wait_for_others_too() -> None:
+    first = Job(pack=PACKS[0], make_task=make_task)
+    others = [Job(pack=pack, make_task=make_task, after=frozenset({PACKS[0].id})) for pack in PACKS[1:]]
+    queue = PackQueue([first, *others], inflight=dict, crashed=lambda pack, trials, death: None)
+    queue.take()
+    counts, running, waiting = queue.jobs()
+    assert (counts.packs, [job.pack.id for job in running]) == (3, [PACKS[0].id])
+    assert [job.pack.id for job in waiting] == [pack.id for pack in PACKS[1:]]
+    queue.done(PackRecord(pack=PACKS[0].id, counts={"completed": 1}))
+    assert queue.jobs()[2] == waiting
