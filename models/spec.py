@@ -72,6 +72,10 @@ class Spec(BaseModel):
     def canonical_json(self) -> str:
         return to_json(self.canonical())
 
+    @functools.cached_property
+    def complete_json(self) -> str:
+        return to_json(self.complete())
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other values in it, validated, and without what this one has cached of its own."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}

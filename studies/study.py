@@ -184,6 +184,8 @@ class Study:
         seeds = self.seeds
         if self.declared is not None and self._count(self.declared) > self._count(seeds):
             seeds = self.declared
+        if not self.where and seeds == self.seeds:
+            return self  # whose trials have been enumerated
         return dataclasses.replace(self, where=(), seeds=seeds)
 
     @staticmethod

@@ -59,7 +59,10 @@ class Trial(Spec):
 
     def specification(self) -> str:
         """All of this trial as JSON, defaults written out, from which `from_json` makes it again."""
-        return to_json(self.complete())
+        # As to_json(self.complete()), of parts that cache their own, as the trials of a study share most of them.
+        parts = {name: getattr(self, name).complete_json for name in ("data", "model", "objective", "training")}
+        members = sorted((parts | {"seed": str(self.seed)}).items())
+        return "{" + ",".join(f'"{name}":{text}' for name, text in members) + "}"
 
 
 def from_json(text: str) -> Trial:

@@ -1,4 +1,4 @@
-"""Calibrating: how the trials of one shape are best packed on a worker, measured there."""
+"""Calibrating: how the trials of one shape are best packed on a worker, and how long a pack takes, measured there."""
 
 from __future__ import annotations
 
@@ -31,3 +31,15 @@ def calibrate(task: PackTask) -> Decision:
         if measured > speed * (1.0 if best is pack.decision else GAIN):
             best, speed = decision, measured
     return best if best.path == "fused" else replace(best, width=min(SEQUENTIAL_WIDTH, planned))
+
+
+def pack_seconds(task: PackTask) -> float | None:
+    """Seconds to train the pack of a task in this process, from some of its steps; None where it has too few to tell.
+
+    Nothing is stored. The time to build the pack and to evaluate its trials is not in it.
+    """
+    pack = task.load()
+    prepare_process(task)
+    problem = build_pack_problem(pack, pack.decision.device)
+    measured = trial_steps_per_second(problem, pack.decision.path)
+    return problem.slots * problem.training.steps / measured if measured else None

@@ -252,30 +252,6 @@ def disk_bytes(plan: StudyPlan, store: ResultStore | None) -> int | None:
     return int(store.size() / kept * len(plan.pending))
 
 
-def hours(plan: StudyPlan, store: ResultStore | None) -> float | None:
-    """Estimated hours of one worker for the pending trials, from measured times of trials of the same shapes.
-
-    None where the store has not seen a shape yet.
-    """
-    if not plan.pending:
-        return 0.0
-    if store is None:
-        return None
-    shapes: dict[str, int] = {}
-    for trial in plan.pending:
-        shapes[trial.shape] = shapes.get(trial.shape, 0) + 1
-    table = store.trials(["trial", "train_seconds", "evaluate_seconds"], [trial.id for trial in plan.finished])
-    rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
-    seconds = {trial: train + evaluate for trial, train, evaluate in rows}
-    measured: dict[str, list[float]] = {}
-    for trial in plan.finished:
-        measured.setdefault(trial.shape, []).append(seconds[trial.id])
-    if not shapes.keys() <= measured.keys():
-        return None
-    total = sum(count * sum(measured[shape]) / len(measured[shape]) for shape, count in shapes.items())
-    return total / 3600.0
-
-
 def count_packs(plan: StudyPlan, decisions: Mapping[str, Decision]) -> int:
     """Packs of the pending trials; the trials of one share their prerequisites."""
     alike: dict[tuple[str, ...], list[Trial]] = {}

@@ -21,8 +21,8 @@ from sweep.exit_codes import BAD_INPUT, INTERRUPTED
 
 # Each module has add(verbs), which declares its verbs with sweep.cli.options.verb.
 MODULES = (
-    "listing", "launching", "fetching", "submitting", "watching", "logs", "cancelling", "recipes", "outputs", "showing",
-    "handing", "upkeep",
+    "listing", "planning", "rehearsing", "launching", "fetching", "submitting", "watching", "logs", "cancelling",
+    "recipes", "outputs", "showing", "handing", "upkeep",
 )  # fmt: skip
 DESCRIPTION = """\
 Hyperparameter sweeps of variational autoencoders, from a named study to a paper's tables and figures. A study is
