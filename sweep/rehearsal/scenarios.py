@@ -125,7 +125,7 @@ SCENARIOS = {
             study=grid("node-loss", 448, latents=3),
             seconds={1: 3600.0, 2: 7200.0, 3: 10_800.0},
             cluster=Cluster(nodes=gpus(6, 2), away=1800.0),
-            faults=Faults(node_loss=0.05, seed=5),
+            faults=Faults(node_loss=0.05),
         ),
         Scenario(
             name="hvae-441",
