@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from sweep.estimate import Basis, Spent, Times
 from sweep.pack import Pack
-from sweep.pack_queue import Job
 from sweep.rehearsal.cluster import HOUR, Cluster, Node
 from sweep.rehearsal.life import Work, makespan
+from sweep.waiting import Job
 
 
 @dataclass(frozen=True, kw_only=True)

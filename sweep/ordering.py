@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from sweep.pack import Pack
-from sweep.pack_queue import Job
+from sweep.waiting import Job
 
 AHEAD = -1  # the layer of prerequisites
 Seconds = Callable[[Pack], float | None]

@@ -25,7 +25,7 @@ RATES = {
     "errors": ("errors", "of trials that raise an exception, always"),
     "poisons": ("poisons", "of trials that kill their worker, always"),
     "divergences": ("divergences", "of trials whose loss becomes infinite"),
-    "out-of-memory": ("out_of_memory", "of packs that do not fit their device"),
+    "out-of-memory": ("out_of_memory", "of shapes whose packs do not fit a device"),
 }
 
 
@@ -218,7 +218,7 @@ def report_lines(report: Report, device: str, price: float | None) -> list[str]:
     name, used, lost = NAMES[device], report.hours.get(device, 0.0), report.lost.get(device, 0.0)
     share = f" ({report.picture / report.makespan:.0%})" if report.picture and report.makespan else ""
     what = {"nodes_lost": "node lost", "lost_with_node": "pack lost with its node", "died": "worker died"}
-    inside = {"out_of_memory": "pack did not fit", "error": "pack raised"}
+    inside = {"out_of_memory": "pack did not fit", "narrowed": "pack narrowed before it ran", "error": "pack raised"}
     told = [f"{report.attempts[key]:,} × {words}" for key, words in what.items() if report.attempts.get(key)]
     told += [f"{report.kinds[key]:,} × {words}" for key, words in inside.items() if report.kinds.get(key)]
     slots = work.counted(report.slots[device], name)
@@ -232,6 +232,8 @@ def report_lines(report: Report, device: str, price: float | None) -> list[str]:
     }
     if price is not None:
         rows["cost"] = f"{cost_of(report, device, price):,.2f}, of these {price * lost:,.2f} in vain"
+    if report.halted:
+        rows["halted"] = f"the trials that ended first all failed alike: {report.halted}"
     if report.innocents:
         rows["innocent"] = f"{work.counted(report.innocents, 'trial')} marked as crashed, and killed no worker"
     rows["checked"] = "; ".join(report.wrong) or "every trial ended, none finished twice, none is lost"

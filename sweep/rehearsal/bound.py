@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sweep.pack_queue import Job
+from sweep.waiting import Job
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,10 @@ from results.store import ResultStore
 from sweep.pack_queue import Counts
 
 
-def violations(store: ResultStore, planned: Collection[str], counts: Counts) -> list[str]:
+def violations(store: ResultStore, planned: Collection[str], counts: Counts, *, whole: bool = True) -> list[str]:
     """What is wrong, in words: trials lost, doubled or foreign in the store, and sums that do not add up in the queue.
 
-    planned: ids of all trials that were to be trained, prerequisites among them.
+    planned: ids of all trials that were to be trained, prerequisites among them. whole: that the launch ran to its end.
     """
     rows = store.scan("trials", ["trial", "attempt", "status", "finished"])
     stored = _statuses(rows)
@@ -25,12 +25,14 @@ def violations(store: ResultStore, planned: Collection[str], counts: Counts) -> 
     ruling = dict(_statuses(winners(rows)))
     said = Counter(ruling.values())
     found = {
-        "lost": len(set(planned) - known),
+        "lost": len(set(planned) - known) if whole else 0,
         "foreign": len(known - set(planned)),
         "finished more than once": sum(count > 1 for count in finished.values()),
         "finished and failed again": sum(finished[trial] > 0 and ruling[trial] not in FINISHED for trial in known),
     }
     wrong = [f"{count:,} trials {what}" for what, count in found.items() if count]
+    if not whole:
+        return wrong
     if counts.done != len(planned):
         wrong.append(f"the queue counts {counts.done:,} trials done, of {len(planned):,}")
     if counts.evaluated != counts.to_evaluate:

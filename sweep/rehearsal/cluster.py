@@ -21,6 +21,10 @@ class Node:
     slots: Mapping[str, int]
     memory: int | None = None
 
+    def kind(self, device: str) -> str:
+        """A name for its slots of a kind of device, which those of other nodes with as much memory share."""
+        return device if self.memory is None else f"{device}:{self.memory}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
@@ -37,16 +41,16 @@ class Cluster:
             total.update(node.slots)
         return dict(total)
 
-    def places(self) -> Iterator[Place]:
+    def each(self) -> Iterator[Slot]:
         """Every slot, node by node."""
         for number, node in enumerate(self.nodes):
             for device, count in node.slots.items():
                 for index in range(count):
-                    yield Place(node=number, device=device, index=index)
+                    yield Slot(node=number, device=device, index=index)
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class Slot:
     """One slot of a cluster: node by number, kind of device, and which of them."""
 
     node: int
@@ -60,7 +64,7 @@ class Faults:
 
     deaths: of attempts at a pack, whose worker dies at a random moment. node_loss: of nodes, lost within an hour.
     errors: of trials, that always raise an exception; poisons: that always kill their worker; divergences: whose loss
-    becomes infinite. out_of_memory: of packs, too large for their device at the width that was decided.
+    becomes infinite. out_of_memory: of shapes, whose packs do not fit a device at the width that was decided.
     """
 
     deaths: float = 0.0

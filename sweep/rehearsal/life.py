@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,12 +17,14 @@ from results.quantity import Quantity
 from results.store import ResultStore
 from studies.study import Study
 from studies.trial import Trial
+from sweep.blame import Death
+from sweep.bookkeeping import Bookkeeping
 from sweep.estimate import Times
 from sweep.executor import ExecutorError
 from sweep.jobs import Jobs
 from sweep.ordering import ordered
 from sweep.pack import Pack
-from sweep.pack_queue import Job, PackQueue
+from sweep.pack_queue import PackQueue
 from sweep.plan import StudyPlan, decisions_for, plan_study
 from sweep.rehearsal.bound import Bound, lower_bound
 from sweep.rehearsal.checks import violations
@@ -29,7 +32,10 @@ from sweep.rehearsal.cluster import HOUR, Cluster, Faults
 from sweep.rehearsal.simulation import Simulation
 from sweep.rehearsal.worker import Worker
 from sweep.task import PackTask, Settings
+from sweep.waiting import Job
 
+LAUNCH = "rehearsal"
+FIRST_FAILURES = 12  # as in a launch
 MEMORY_FOLDER = Path("/dev/shm")
 ROOM = 1_000_000_000  # bytes free, from which the store of a rehearsal is kept in memory
 
@@ -40,7 +46,7 @@ class Report:
 
     picture: when every setting had its first seed, None where some trial has no end. hours: of devices at work, by
     kind; lost: of these, in vain; away: while nodes were gone. innocents: trials marked as crashed that kill nothing.
-    wrong: which invariants do not hold.
+    halted: why the launch stopped of itself, as the first trials all failed alike. wrong: which invariants do not hold.
     """
 
     trials: int
@@ -56,6 +62,7 @@ class Report:
     attempts: Mapping[str, int]
     kinds: Mapping[str, int]
     innocents: int
+    halted: str
     wrong: Sequence[str]
     files: int = 0
 
@@ -91,6 +98,7 @@ class Report:
             "attempts": dict(self.attempts),
             "within_packs": dict(self.kinds),
             "innocents_marked": self.innocents,
+            "halted": self.halted,
             "violations": list(self.wrong),
         }
 
@@ -136,7 +144,7 @@ class Work:
         """A task that stays in this process: it names its pack, and carries no specifications."""
         identity = pack.id
         self.packs[identity] = pack
-        settings = Settings(store="", launch="rehearsal")
+        settings = Settings(store="", launch=LAUNCH)
         return PackTask(
             pack=identity,
             trials=(),
@@ -146,6 +154,10 @@ class Work:
             task=pack.task,
             retry=retry,
         )
+
+    def again(self, pack: Pack) -> PackTask:
+        """The task of a part of a pack that a worker has made, for its rows."""
+        return self.task(pack, (), 0)
 
     def seconds(self, times: Times) -> dict[str, float]:
         """The seconds of every job by its pack's id. Raises ExecutorError where some are not known."""
@@ -190,16 +202,16 @@ def rehearse(
         worker = Worker(
             times=times,
             faults=faults,
-            make_task=lambda pack: work.task(pack, (), 0),
+            make_task=work.again,
             store=store,
             checkpoint_seconds=checkpoint_seconds,
             footprint=footprint,
         )
-        simulation, crashed = simulated(work, worker, cluster, faults)
+        simulation = simulated(work, worker, cluster, faults, FIRST_FAILURES)
         files = len(store.files.names("trials"))
-        counts = simulation.queue.snapshot()
-        wrong = violations(store, work.trained, counts)
-    poisoned = {trial for trial in crashed if faults.hits("poisons", trial)}
+        counts, halted = simulation.queue.snapshot(), simulation.queue.halted
+        wrong = violations(store, work.trained, counts, whole=not halted)
+    blamed = [trial for trial, status in worker.outcome.items() if status == "crashed"]
     firsts = work.first_seed
     return Report(
         trials=len(work.trained),
@@ -213,8 +225,9 @@ def rehearse(
         lost={device: took / HOUR for device, took in worker.lost.items()},
         away={device: took / HOUR for device, took in simulation.away.items()},
         attempts=simulation.attempts,
-        kinds=worker.kinds,
-        innocents=len(crashed) - len(poisoned),
+        kinds=worker.kinds | Counter(narrowed=counts.narrowed),
+        innocents=sum(not faults.hits("poisons", trial) for trial in blamed),
+        halted=halted,
         wrong=wrong,
         files=files,
     )
@@ -223,31 +236,35 @@ def rehearse(
 def makespan(work: Work, times: Times, cluster: Cluster) -> float:
     """Seconds until all work is done where nothing goes wrong; nothing is stored. Raises ExecutorError: see `Work`."""
     work.seconds(times)
-    worker = Worker(times=times, faults=Faults(), make_task=lambda pack: work.task(pack, (), 0))
-    simulation, _ = simulated(work, worker, cluster, Faults())
-    return simulation.makespan
+    worker = Worker(times=times, faults=Faults(), make_task=work.again)
+    return simulated(work, worker, cluster, Faults()).makespan
 
 
-def simulated(work: Work, worker: Worker, cluster: Cluster, faults: Faults) -> tuple[Simulation, Collection[str]]:
-    """The simulation after its run, and the trials that it marked as crashed."""
-    crashed: list[str] = []
+def simulated(work: Work, worker: Worker, cluster: Cluster, faults: Faults, first_failures: int = 0) -> Simulation:
+    """The simulation after its run; what a launch stores by itself goes to the worker's store, where it has one."""
+    inflight: dict[str, Mapping[str, object]] = {}
+    books: Bookkeeping | None = None
+    if worker.store is not None:
+        books = Bookkeeping(store=worker.store, launch=LAUNCH, plans=work.plans, prerequisites={}, make_task=work.task)
 
-    def mark(pack: Pack, trials: list[Trial], why: str) -> None:
-        crashed.extend(trial.id for trial in trials)
-        if pack.task == "train":
-            worker.commit(pack.keep(trials), "crashed", simulation.makespan, simulation.makespan, 0.0, why)
+    def crashed(pack: Pack, trials: list[Trial], death: Death) -> None:
+        if books is not None:
+            books.crashed(pack, trials, death)
+        for trial in trials if pack.task == "train" else ():
+            worker.ended(trial, death.status, simulation.makespan)
 
-    inflight: dict[str, dict[str, object]] = {}
-
-    def blame(pack: Pack, trial: str) -> None:
-        inflight.clear()
-        if trial:
-            inflight[pack.id] = {"phase": "evaluate", "trial": trial}
-
-    queue = PackQueue(work.jobs, inflight=lambda: inflight, crashed=mark)
-    simulation = Simulation(queue=queue, cluster=cluster, worker=worker, faults=faults, packs=work.packs, blame=blame)
+    queue = PackQueue(
+        work.jobs,
+        inflight=lambda: inflight,
+        crashed=crashed,
+        remember=(lambda footprint: None) if books is None else books.remember,
+        first_failures=first_failures,
+    )
+    simulation = Simulation(
+        queue=queue, cluster=cluster, worker=worker, faults=faults, packs=work.packs, inflight=inflight
+    )
     simulation.run()
-    return simulation, crashed
+    return simulation
 
 
 @contextlib.contextmanager

@@ -11,13 +11,15 @@ import functools
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
+from sweep.blame import Death
 from sweep.executor import ExecutorError
 from sweep.pack import Pack
-from sweep.pack_queue import DIED, PackQueue
-from sweep.rehearsal.cluster import Cluster, Faults, Place
+from sweep.pack_queue import PackQueue
+from sweep.places import Place
+from sweep.rehearsal.cluster import Cluster, Faults, Slot
 from sweep.rehearsal.worker import Execution, Worker
 from sweep.task import PackRecord
 
@@ -26,8 +28,10 @@ LOST = "its node was lost"
 
 @dataclass(kw_only=True)
 class _Run:
+    """An attempt under way."""
+
     execution: Execution
-    place: Place
+    slot: Slot
     begun: float
     over: bool = False
 
@@ -36,10 +40,9 @@ class _Run:
 class Simulation:
     """A cluster at work on a queue.
 
-    packs: the packs that the queue has handed out, by id. blame: told, before a death is reported, which trial of which
-    pack its worker was last seen to evaluate; None for nothing. After `run`, the fields say how it went: seconds until
-    the last pack was done, seconds that slots were busy and present, by kind of device, and attempts at packs by how
-    they ended.
+    packs: the packs that the queue has handed out, by id. inflight: what the worker that dies last said, as the queue
+    reads it. After `run`, the fields say how it went: seconds until the last pack came back, seconds that slots were at
+    work and that they were away with their node, by kind of device, and attempts at packs by how they ended.
     """
 
     queue: PackQueue
@@ -47,7 +50,7 @@ class Simulation:
     worker: Worker
     faults: Faults
     packs: Mapping[str, Pack]
-    blame: Callable[[Pack, str], None] = lambda pack, trial: None
+    inflight: MutableMapping[str, Mapping[str, object]]
     makespan: float = 0.0
     busy: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     away: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -55,8 +58,8 @@ class Simulation:
     _now: float = 0.0
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _order: Iterator[int] = field(default_factory=itertools.count)
-    _free: dict[str, list[Place]] = field(default_factory=dict)
-    _running: dict[Place, _Run] = field(default_factory=dict)
+    _free: dict[str, list[Slot]] = field(default_factory=dict)  # by kind of place
+    _running: dict[Slot, _Run] = field(default_factory=dict)
     _back: dict[int, float] = field(default_factory=dict)  # when the nodes that are away come back
 
     def run(self) -> None:
@@ -64,9 +67,9 @@ class Simulation:
         slots = self.cluster.slots
         for device in sorted(self.queue.devices):
             if not slots.get(device):
-                raise ExecutorError(f"the cluster has no {device} for some packs; it has {slots}")
-        for place in self.cluster.places():
-            heapq.heappush(self._free.setdefault(place.device, []), place)
+                raise ExecutorError(f"some packs are for {device}, and the cluster has none")
+        for slot in self.cluster.each():
+            heapq.heappush(self._free.setdefault(self._kind(slot), []), slot)
         for node in range(len(self.cluster.nodes)):
             self._lose_in_time(node, self.faults.losses(node))
         self._hand_out()
@@ -80,42 +83,57 @@ class Simulation:
     def _finished(self) -> bool:
         return not self._running and (self.queue.exhausted or not self._events)
 
+    def _kind(self, slot: Slot) -> str:
+        return self.cluster.nodes[slot.node].kind(slot.device)
+
     def _at(self, time: float, happens: Callable[[], None]) -> None:
         heapq.heappush(self._events, (time, next(self._order), happens))
 
     def _hand_out(self) -> None:
-        """Gives tasks to free slots, the first of each kind of device, while there are both."""
-        busy = Counter(place.device for place in self._running)
-        places = {device: busy[device] + len(free) for device, free in self._free.items()}
-        while any(self._free.values()):
-            task = self.queue.take(places)
-            if task is None:
-                return
-            place = heapq.heappop(self._free[task.decision.device])
-            memory = self.cluster.nodes[place.node].memory
-            execution = self.worker.begin(self.packs[task.pack], task.retry, memory, self._now)
-            run = _Run(execution=execution, place=place, begun=self._now)
-            self._running[place] = run
+        """Gives tasks to free slots while there are both."""
+        if not any(self._free.values()):
+            return
+        places = self._places()
+        while (task := self.queue.take(places)) is not None:
+            (kind,) = task.requires
+            slot = heapq.heappop(self._free[kind])
+            memory = self.cluster.nodes[slot.node].memory
+            execution = self.worker.begin(self.packs[task.pack], task.retry, memory)
+            run = _Run(execution=execution, slot=slot, begun=self._now)
+            self._running[slot] = run
             self.attempts["started"] += 1
             self._at(self._now + execution.seconds, functools.partial(self._ended, run))
+
+    def _places(self) -> list[Place]:
+        """Where packs may run now, as an executor tells the queue: devices of most memory first."""
+        busy = Counter(self._kind(slot) for slot in self._running)
+        found: dict[str, Place] = {}
+        for node in self.cluster.nodes:
+            for device in node.slots:
+                kind = node.kind(device)
+                count = busy[kind] + len(self._free.get(kind, ()))
+                requires = {kind: 1.0}
+                found[kind] = Place(name=kind, device=device, count=count, memory=node.memory, requires=requires)
+        return sorted(found.values(), key=lambda place: -(place.memory or 0))
 
     def _ended(self, run: _Run) -> None:
         if run.over:  # its node was lost before
             return
         record = self._leave(run, run.execution.seconds)
-        heapq.heappush(self._free[run.place.device], run.place)
-        if record is None:
-            self.attempts["died"] += 1
-            self.blame(run.execution.pack, run.execution.blamed)
-            self.queue.died(run.execution.pack.id, DIED)
-        else:
+        heapq.heappush(self._free[self._kind(run.slot)], run.slot)
+        if record is not None:
             self.attempts["ended"] += 1
             self.queue.done(record)
+            return
+        self.attempts["died"] += 1
+        self.inflight[run.execution.pack.id] = run.execution.said()
+        self.queue.died(run.execution.pack.id)
+        self.inflight.clear()
 
     def _leave(self, run: _Run, elapsed: float) -> PackRecord | None:
         run.over = True
-        del self._running[run.place]
-        self.busy[run.place.device] += elapsed
+        del self._running[run.slot]
+        self.busy[run.slot.device] += elapsed
         self.makespan = self._now
         return self.worker.end(run.execution, run.begun, elapsed)
 
@@ -126,17 +144,15 @@ class Simulation:
 
     def _lose(self, node: int, losses: Iterator[float]) -> None:
         """A node goes, with all its workers, and comes back after some time."""
-        if self.queue.exhausted and not self._running:
-            return
         self._back[node] = self._now + self.cluster.away
         self.attempts["nodes_lost"] += 1
-        for device, free in self._free.items():
-            self._free[device] = [place for place in free if place.node != node]
-            heapq.heapify(self._free[device])
-        for run in [run for place, run in self._running.items() if place.node == node]:
+        for kind, free in self._free.items():
+            self._free[kind] = [slot for slot in free if slot.node != node]
+            heapq.heapify(self._free[kind])
+        for run in [run for slot, run in self._running.items() if slot.node == node]:
             self._leave(run, self._now - run.begun)
             self.attempts["lost_with_node"] += 1
-            self.queue.died(run.execution.pack.id, LOST)
+            self.queue.died(run.execution.pack.id, Death(why=LOST, lost=True))
         self._count_away(node, self.cluster.away)
         self._at(self._now + self.cluster.away, lambda: self._return(node, losses))
 
@@ -146,7 +162,7 @@ class Simulation:
 
     def _return(self, node: int, losses: Iterator[float]) -> None:
         del self._back[node]
-        for place in self.cluster.places():
-            if place.node == node:
-                heapq.heappush(self._free[place.device], place)
+        for slot in self.cluster.each():
+            if slot.node == node:
+                heapq.heappush(self._free[self._kind(slot)], slot)
         self._lose_in_time(node, losses)

@@ -10,8 +10,8 @@ from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
 from studies.trial import Trial
 from sweep.ordering import layers_of, longest_first, ordered
 from sweep.pack import Decision, Pack
-from sweep.pack_queue import Job
 from sweep.task import PackTask
+from sweep.waiting import Job
 
 BASE = Trial(
     data=Digits(),
