@@ -155,10 +155,10 @@ class Worker:
             yield from self._steps(half, memory, self._took(half))
 
     def _exhausts(self, pack: Pack, memory: int | None) -> bool:
-        trial, width = pack.trials[0], pack.decision.width
+        width = pack.decision.width
         if self.footprint is not None and memory is not None:
-            running = 1 if pack.decision.path == "sequential" else slots(width, trial.training.batch_size)
-            return self.footprint(trial) * running > memory
+            running = 1 if pack.decision.path == "sequential" else slots(width, pack.trials[0].training.batch_size)
+            return max(map(self.footprint, pack.trials)) * running > memory
         decided = self._decided[pack.decision.shape]
         return 1 < decided <= width and self.faults.hits("out_of_memory", pack.decision.shape)
 

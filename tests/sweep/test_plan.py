@@ -32,7 +32,7 @@ from studies.study import Study
 from studies.trial import Trial
 from sweep.failures import Fault
 from sweep.pack import Pack, decide
-from sweep.plan import StudyPlan, count_packs, decisions_for, disk_bytes, hours, plan_study
+from sweep.plan import StudyPlan, count_packs, decisions_for, disk_bytes, plan_study
 from sweep.rows import Attempt, trial_row, value_rows
 from sweep.task import PackTask, Settings
 
@@ -132,7 +132,6 @@ def test_without_a_store_all_is_pending() -> None:
     plan = plan_study(STUDY, None)
     assert plan.pending == TRIALS
     assert (plan.finished, plan.failed, plan.unevaluated) == ((), (), {})
-    assert hours(plan, None) is None
     assert disk_bytes(plan, None) is None
 
 
@@ -204,19 +203,6 @@ def test_what_has_no_weights_cannot_be_evaluated_and_is_counted(store: ResultSto
     plan = plan_study(STUDY, store)
     assert (plan.unevaluated, plan.weightless) == ({}, 2)
     assert ids(plan.finished) == ids(TRIALS[:2])
-
-
-def test_hours_are_the_measured_seconds_of_a_shape_for_each_pending_trial(store: ResultStore) -> None:
-    shapes = list(dict.fromkeys(trial.shape for trial in TRIALS))
-    for shape, seconds in zip(shapes, (10.0, 20.0, 40.0, 80.0), strict=True):
-        assert hours(plan_study(STUDY, store), store) is None  # a shape has not been seen
-        commit(store, next(trial for trial in TRIALS if trial.shape == shape), seconds=(seconds, seconds / 2))
-    plan = plan_study(STUDY, store)
-    assert len(plan.pending) == 4
-    assert hours(plan, store) == pytest.approx(1.5 * (10 + 20 + 40 + 80) / 3600)
-    for trial in plan.pending:
-        commit(store, trial)
-    assert hours(plan_study(STUDY, store), store) == 0
 
 
 def test_disk_is_what_stored_trials_take(store: ResultStore) -> None:
@@ -355,6 +341,5 @@ def test_planning_writes_nothing(store: ResultStore) -> None:
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
     plan = plan_study(STUDY, store, retry=("*",))
     decisions_for([STUDY], store, "cpu")
-    hours(plan, store)
     disk_bytes(plan, store)
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
