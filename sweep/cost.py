@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from sweep.estimate import Basis, Spent, Times
 from sweep.pack import Pack
 from sweep.rehearsal.cluster import HOUR, Cluster, Node
-from sweep.rehearsal.life import Work, makespan
+from sweep.rehearsal.life import makespan
+from sweep.rehearsal.work import Work
 from sweep.waiting import Job
 
 

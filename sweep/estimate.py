@@ -102,9 +102,9 @@ def times_from(
     """The times of these trials' shapes, from the finished trials of a store, whatever study they are of.
 
     The time of a shape is the median of its packs, so that one that was held up or resumed does not count for more.
-    Where a shape has not been seen, trials that differ in their number of steps alone stand for it, in proportion to
-    the steps. Trials that were evaluated apart have no time of evaluation: it is told by the distances between the
-    times at which the values of one trial after another were measured.
+    Where a shape has not been seen, trials that differ in their number of steps alone stand for it, training in
+    proportion to the steps. Trials that were evaluated apart have no time of evaluation: it is told by the distances
+    between the times at which the values of one trial after another were measured.
     """
     shapes = {trial.shape: trial for trial in trials}
     if store is None or not shapes:
@@ -114,16 +114,19 @@ def times_from(
     of = {pack["trial"]: known[pack["trial"]].shape for pack in packs if pack["trial"] in known}
     training = _training(packs, of)
     unknown = {shape: trial for shape, trial in shapes.items() if not any(shape == key[0] for key in training)}
+    factors: dict[str, tuple[str, float]] = {}
     if unknown:
-        others = [pack for pack in packs if pack["trial"] not in of]
-        found = _specified(store, [pack["trial"] for pack in others])
+        found = _specified(store, [pack["trial"] for pack in packs if pack["trial"] not in of])
         of |= {trial: one.shape for trial, one in found.items()}
         training = _training(packs, of)
-        training |= _scaled(training, {one.shape: one for one in (*found.values(), *known.values())}, unknown)
+        factors = _alike({one.shape: one for one in (*found.values(), *known.values())}, unknown, training)
     evaluation = _evaluation(packs, of)
-    lacking = {shape for shape in shapes if not any(shape == key[0] for key in evaluation)}
-    if lacking:
-        evaluation |= _evaluated_apart(store, packs, of, lacking)
+    wanted = shapes.keys() | {shape for shape, _ in factors.values()}
+    lacking = {shape for shape in wanted if not any(shape == key[0] for key in evaluation)}
+    evaluation |= _evaluated_apart(store, packs, of, lacking)
+    for shape, (other, factor) in factors.items():
+        training |= {(shape, key[1]): spent.stretched(factor) for key, spent in training.items() if key[0] == other}
+        evaluation |= {(shape, key[1]): took for key, took in evaluation.items() if key[0] == other}
     return Times(training=training, evaluation=evaluation, apart=apart)
 
 
@@ -221,22 +224,25 @@ def _specified(store: ResultStore, trials: Sequence[str]) -> dict[str, Trial]:
     return found
 
 
-def _scaled(
-    training: Mapping[tuple[str, str], Spent], seen: Mapping[str, Trial], unknown: Mapping[str, Trial]
-) -> dict[tuple[str, str], Spent]:
-    """What unknown shapes take, from known ones that differ in their number of steps alone, the most steps first."""
-    alike: dict[tuple[str, str], tuple[int, Spent]] = {}
-    for (shape, device), spent in training.items():
+def _alike(
+    seen: Mapping[str, Trial], unknown: Mapping[str, Trial], training: Mapping[tuple[str, str], Spent]
+) -> dict[str, tuple[str, float]]:
+    """For unknown shapes, a known one that differs in its number of steps alone, and how many times its steps they do.
+
+    Of several known ones the one of most steps.
+    """
+    best: dict[str, Trial] = {}
+    for shape in dict.fromkeys(shape for shape, _ in training):
         trial = seen[shape]
-        key, steps = (_but_steps(trial), device), trial.training.steps
-        if key not in alike or steps > alike[key][0]:
-            alike[key] = (steps, spent)
-    scaled = {}
-    for shape, trial in unknown.items():
-        for (masked, device), (steps, spent) in alike.items():
-            if masked == _but_steps(trial):
-                scaled[shape, device] = spent.stretched(trial.training.steps / steps)
-    return scaled
+        key = _but_steps(trial)
+        if key not in best or trial.training.steps > best[key].training.steps:
+            best[key] = trial
+    found = {shape: (trial, best.get(_but_steps(trial))) for shape, trial in unknown.items()}
+    return {
+        shape: (other.shape, trial.training.steps / other.training.steps)
+        for shape, (trial, other) in found.items()
+        if other is not None
+    }
 
 
 def _but_steps(trial: Trial) -> str:

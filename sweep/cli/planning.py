@@ -111,7 +111,7 @@ def _costs(
     from sweep.cost import cost
     from sweep.estimate import times_from
     from sweep.launch import Options
-    from sweep.rehearsal.life import Work
+    from sweep.rehearsal.work import Work
 
     apart = Options(device=device).apart
     trials = [trial for plan in plans for trial in plan.study.trials()]
@@ -181,9 +181,7 @@ def cost_lines(cost: Cost, device: str) -> list[str]:
     if not cost.hours:
         return [f"  {'time':13} nothing more"]
     name = {"cpu": "worker", "cuda": "GPU"}
-    hours = " and ".join(
-        f"{_figure(took)} {name[kind]}-hours" for kind, took in sorted(cost.hours.items(), reverse=True)
-    )
+    hours = " and ".join(_device_time(took, name[kind]) for kind, took in sorted(cost.hours.items(), reverse=True))
     slots = work.counted(cost.slots[device], name[device])
     ends = datetime.datetime.now() + datetime.timedelta(seconds=cost.makespan)
     at = f"{ends:%H:%M}" if cost.makespan < 20 * 3600 else f"{ends:%d %B, %H:%M}"
@@ -198,8 +196,13 @@ def cost_lines(cost: Cost, device: str) -> list[str]:
     return lines
 
 
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+def _device_time(hours: float, device: str) -> str:
+    """'3.2 GPU-hours', '5 min 20 s of a GPU'."""
+    from sweep.progress import duration
+
+    if hours < 1:
+        return f"{duration(hours * 3600)} of a {device}"
+    return f"{hours:,.0f} {device}-hours" if hours >= 100 else f"{hours:.2g} {device}-hours"
 
 
 def _plan_record(

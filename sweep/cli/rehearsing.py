@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweep.cli import options, work
 from sweep.cli.options import Parser, UsageError, Verbs
@@ -14,9 +14,11 @@ from sweep.exit_codes import SOME_FAILED
 
 if TYPE_CHECKING:
     from studies.study import Study
+    from studies.trial import Trial
     from sweep.estimate import Times
     from sweep.rehearsal.cluster import Cluster, Faults
-    from sweep.rehearsal.life import Report
+    from sweep.rehearsal.report import Report
+    from sweep.rehearsal.work import Work
 
 NAMES = {"cpu": "worker", "cuda": "GPU"}
 RATES = {
@@ -125,7 +127,8 @@ def rehearse_studies(namespace: argparse.Namespace) -> int:
 def _rehearsed(namespace: argparse.Namespace) -> tuple[Report, list[Study]]:
     from sweep.launch import Options
     from sweep.plan import plan_study
-    from sweep.rehearsal.life import Work, rehearse
+    from sweep.rehearsal.life import rehearse
+    from sweep.rehearsal.work import Work
 
     studies = [entry.study for entry in options.entries(namespace)]
     store = options.open_store_if_any(namespace)
@@ -150,7 +153,9 @@ def _rehearsed(namespace: argparse.Namespace) -> tuple[Report, list[Study]]:
     return rehearse(made(times), times, cluster, faults, checkpoint_seconds=namespace.checkpoint_seconds), studies
 
 
-def _times(namespace: argparse.Namespace, made: Callable[[Times], Any], trials: list[Any], apart: Any) -> Times:
+def _times(
+    namespace: argparse.Namespace, made: Callable[[Times], Work], trials: list[Trial], apart: Callable[[Trial], bool]
+) -> Times:
     """Times as given, or as the store has them."""
     from sweep.estimate import Spent, Times, times_from
 

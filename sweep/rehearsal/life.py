@@ -1,4 +1,4 @@
-"""A study's whole life, rehearsed: planned, packed, ordered, run with all that goes wrong, stored and checked."""
+"""A study's whole life, rehearsed: its work run with all that goes wrong, stored and checked."""
 
 from __future__ import annotations
 
@@ -7,184 +7,27 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
-from results.quantity import Quantity
 from results.store import ResultStore
-from studies.study import Study
 from studies.trial import Trial
 from sweep.blame import Death
 from sweep.bookkeeping import Bookkeeping
 from sweep.estimate import Times
-from sweep.executor import ExecutorError
-from sweep.jobs import Jobs
-from sweep.ordering import ordered
 from sweep.pack import Pack
 from sweep.pack_queue import PackQueue
-from sweep.plan import StudyPlan, decisions_for, plan_study
-from sweep.rehearsal.bound import Bound, lower_bound
+from sweep.rehearsal.bound import lower_bound
 from sweep.rehearsal.checks import violations
 from sweep.rehearsal.cluster import HOUR, Cluster, Faults
+from sweep.rehearsal.report import Report
 from sweep.rehearsal.simulation import Simulation
+from sweep.rehearsal.work import LAUNCH, Work
 from sweep.rehearsal.worker import Worker
-from sweep.task import PackTask, Settings
-from sweep.waiting import Job
 
-LAUNCH = "rehearsal"
 FIRST_FAILURES = 12  # as in a launch
 MEMORY_FOLDER = Path("/dev/shm")
 ROOM = 1_000_000_000  # bytes free, from which the store of a rehearsal is kept in memory
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """How a rehearsal went. Times in seconds of the simulated clock; by kind of device where there are several.
-
-    picture: when every setting had its first seed, None where some trial has no end. hours: of devices at work, by
-    kind; lost: of these, in vain; away: while nodes were gone. innocents: trials marked as crashed that kill nothing.
-    halted: why the launch stopped of itself, as the first trials all failed alike. wrong: which invariants do not hold.
-    """
-
-    trials: int
-    packs: int
-    statuses: Mapping[str, int]
-    makespan: float
-    bound: Bound
-    picture: float | None
-    slots: Mapping[str, int]
-    hours: Mapping[str, float]
-    lost: Mapping[str, float]
-    away: Mapping[str, float]
-    attempts: Mapping[str, int]
-    kinds: Mapping[str, int]
-    innocents: int
-    halted: str
-    wrong: Sequence[str]
-    files: int = 0
-
-    @property
-    def ratio(self) -> float:
-        """Of makespan to its lower bound; 1 where there was nothing to do."""
-        return self.makespan / self.bound.seconds if self.bound.seconds else 1.0
-
-    @property
-    def utilisation(self) -> dict[str, float]:
-        """The share of the time of devices, while their node was there, in which they were at work."""
-        there = {
-            device: count * self.makespan / HOUR - self.away.get(device, 0.0) for device, count in self.slots.items()
-        }
-        return {device: self.hours.get(device, 0.0) / hours for device, hours in there.items() if hours > 0}
-
-    def record(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "trials": self.trials,
-            "packs": self.packs,
-            "statuses": dict(self.statuses),
-            "makespan_seconds": self.makespan,
-            "lower_bound_seconds": self.bound.seconds,
-            "lower_bound": vars(self.bound),
-            "ratio": self.ratio,
-            "first_picture_seconds": self.picture,
-            "slots": dict(self.slots),
-            "device_hours": dict(self.hours),
-            "device_hours_lost": dict(self.lost),
-            "device_hours_away": dict(self.away),
-            "utilisation": self.utilisation,
-            "attempts": dict(self.attempts),
-            "within_packs": dict(self.kinds),
-            "innocents_marked": self.innocents,
-            "halted": self.halted,
-            "violations": list(self.wrong),
-        }
-
-
-@dataclass(kw_only=True)
-class Work:
-    """What a launch would run: its plans, and the jobs that they make, in the order in which they are handed out.
-
-    packs: by id, those that the queue has handed out so far.
-    """
-
-    plans: list[StudyPlan]
-    jobs: list[Job]
-    packs: dict[str, Pack] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        studies: Sequence[Study],
-        store: ResultStore | None,
-        times: Times,
-        *,
-        device: str,
-        width: int | None = None,
-        plans: Sequence[StudyPlan] | None = None,
-        elsewhere: bool = False,
-        slots: Mapping[str, int] = MappingProxyType({}),
-    ) -> Work:
-        """store: says what is finished and how shapes are packed. elsewhere: trials evaluated apart are so on CPUs.
-
-        slots: packs that will run at once by kind of device, for their order.
-        """
-        found = [plan_study(study, store) for study in studies] if plans is None else list(plans)
-        needs = list({one.trial.id: one for plan in found for one in plan.prerequisites}.values())
-        decisions = decisions_for(studies, store, device, width, needs)
-        measuring = decisions_for(studies, store, "cpu", None, needs) if elsewhere else decisions
-        work = cls(plans=found, jobs=[])
-        jobs = Jobs(decisions=decisions, measuring=measuring, apart=times.apart, begun=(), make_task=work.task)
-        work.jobs = ordered(jobs.of(found, needs, True), times.seconds, slots)
-        return work
-
-    def task(self, pack: Pack, quantities: tuple[Quantity, ...], retry: int) -> PackTask:
-        """A task that stays in this process: it names its pack, and carries no specifications."""
-        identity = pack.id
-        self.packs[identity] = pack
-        settings = Settings(store="", launch=LAUNCH)
-        return PackTask(
-            pack=identity,
-            trials=(),
-            decision=pack.decision,
-            quantities=(),
-            settings=settings,
-            task=pack.task,
-            retry=retry,
-        )
-
-    def again(self, pack: Pack) -> PackTask:
-        """The task of a part of a pack that a worker has made, for its rows."""
-        return self.task(pack, (), 0)
-
-    def seconds(self, times: Times) -> dict[str, float]:
-        """The seconds of every job by its pack's id. Raises ExecutorError where some are not known."""
-        known = {job.pack.id: times.seconds(job.pack) for job in self.jobs}
-        unknown = {job.pack.decision.shape: job.pack for job in self.jobs if known[job.pack.id] is None}
-        if unknown:
-            pack = next(iter(unknown.values()))
-            raise ExecutorError(
-                f"the time of {len(unknown)} of {len({job.pack.decision.shape for job in self.jobs})} shapes is not "
-                f"known on {pack.decision.device} ({pack.task}): the store has no trials like them; give "
-                "--step-seconds or --pack-seconds"
-            )
-        return {pack: took for pack, took in known.items() if took is not None}
-
-    @property
-    def trained(self) -> set[str]:
-        """The trials that are to be trained."""
-        return {trial.id for job in self.jobs if job.pack.task == "train" for trial in job.pack.trials}
-
-    @property
-    def first_seed(self) -> set[str]:
-        """The trials of the first picture: of each plan those that are pending at its lowest seed."""
-        firsts: set[str] = set()
-        for plan in self.plans:
-            lowest = min((trial.seed for trial in plan.study.trials()), default=0)
-            firsts |= {trial.id for trial in plan.pending if trial.seed == lowest}
-        return firsts
 
 
 def rehearse(
@@ -208,7 +51,7 @@ def rehearse(
             footprint=footprint,
         )
         simulation = simulated(work, worker, cluster, faults, FIRST_FAILURES)
-        files = len(store.files.names("trials"))
+        commits = len(store.files.names("trials"))
         counts, halted = simulation.queue.snapshot(), simulation.queue.halted
         wrong = violations(store, work.trained, counts, whole=not halted)
     blamed = [trial for trial, status in worker.outcome.items() if status == "crashed"]
@@ -229,7 +72,7 @@ def rehearse(
         innocents=sum(not faults.hits("poisons", trial) for trial in blamed),
         halted=halted,
         wrong=wrong,
-        files=files,
+        commits=commits,
     )
 
 

@@ -18,7 +18,9 @@ from sweep.estimate import Spent, Times
 from sweep.executor import ExecutorError
 from sweep.pack import FUSED_WIDTH_CUDA
 from sweep.rehearsal.cluster import Cluster, Faults, Node
-from sweep.rehearsal.life import Report, Work, rehearse
+from sweep.rehearsal.life import rehearse
+from sweep.rehearsal.report import Report
+from sweep.rehearsal.work import Work
 
 LIMIT = 1.10
 STEPS = 1000

@@ -127,7 +127,7 @@ def test_a_plan_says_devices_and_finishing_time_from_packs_of_the_same_shapes(
     assert many["makespan_seconds"] == pytest.approx(few["makespan_seconds"] / 4)
     assert (many["hours"], many["slots"]) == (few["hours"], {"cpu": 4})
     text = sweep("plan", f"{studies}:sound", "--store", half_done, "--seeds", 10, "--slots", 4).out
-    assert "worker-hours; " in text
+    assert " of a worker; " in text
     assert " on 4 workers, done about " in text
     assert "from what packs of these shapes took" in text
 

@@ -11,7 +11,7 @@ from studies.study import Study
 from studies.trial import Trial
 from sweep.cost import cost
 from sweep.estimate import Spent, Times
-from sweep.rehearsal.life import Work
+from sweep.rehearsal.work import Work
 
 STUDY = Study(
     name="test/cost",

@@ -122,10 +122,10 @@ def test_evaluation_apart_is_told_by_when_one_trial_after_another_was_measured(s
 
 def test_of_other_steps_it_is_in_proportion_to_them_but_for_the_start(store: ResultStore) -> None:
     store_pack(store, packed(trials(4, steps=100), 4), 10.0, start=5.0)
-    store_pack(store, packed(trials(4, steps=200), 4), 22.0, start=5.0)
+    store_pack(store, packed(trials(4, steps=200), 4), 22.0, evaluate=3.0, start=5.0)
     long = packed(trials(4, steps=1000), 4)
     times = times_from(store, long.trials)
-    assert times.seconds(long) == pytest.approx(5.0 + 22.0 * 5)
+    assert times.seconds(long) == pytest.approx(5.0 + 22.0 * 5 + 4 * 3.0)  # what is evaluated is no more
     assert times.basis(long) == "scaled"
     other = packed(trials(4, steps=1000, latent=5), 4)
     assert times_from(store, other.trials).seconds(other) is None

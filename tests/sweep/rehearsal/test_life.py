@@ -12,9 +12,11 @@ from sweep.estimate import Spent, Times
 from sweep.executor import ExecutorError
 from sweep.rehearsal.checks import violations
 from sweep.rehearsal.cluster import Cluster, Faults, Node
-from sweep.rehearsal.life import Report, Work, makespan, rehearse, simulated
+from sweep.rehearsal.life import makespan, rehearse, simulated
 from sweep.rehearsal.life import temporary_store as store_of_its_own
+from sweep.rehearsal.report import Report
 from sweep.rehearsal.scenarios import GB, LIMIT, SCENARIOS, gpus, grid
+from sweep.rehearsal.work import Work
 from sweep.rehearsal.worker import Worker
 
 STUDY = grid("life", 128, latents=2)
