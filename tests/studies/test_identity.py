@@ -50,7 +50,7 @@ from models.kinds import (
     VampPrior,
     WarmupDecaySchedule,
 )
-from models.spec import SpecificationError
+from models.spec import SpecificationError, to_json
 from studies.trial import Trial, from_json
 from studies.user_file import load_file
 
@@ -162,6 +162,7 @@ def test_an_id_is_a_hash_of_the_canonical_json() -> None:
 @given(beta=st.tuples(st.floats(0, 1e3), st.floats(0, 1e3)), seed=st.integers(0, 2**63))
 def test_the_stored_specification_makes_the_trial_again(beta: tuple[float, float], seed: int) -> None:
     trial = Trial(**{**dict(hierarchical(*beta)), "seed": seed})
+    assert trial.specification() == to_json(trial.complete())
     again = from_json(trial.specification())
     assert again == trial
     assert (again.id, again.setting, again.shape) == (trial.id, trial.setting, trial.shape)

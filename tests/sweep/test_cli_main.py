@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 VERBS = (
     "list",
     "plan",
+    "rehearse",
     "launch",
     "evaluate",
     "fetch",
