@@ -57,6 +57,7 @@ bench: .venv/ready-test
 	$(BIN)/python tests/benchmarks/evaluating.py
 	$(BIN)/python tests/benchmarks/packs.py
 	$(BIN)/python tests/benchmarks/scale.py
+	$(BIN)/python tests/benchmarks/rehearsing.py
 	$(BIN)/python tests/benchmarks/sampling.py
 
 clean:
