@@ -173,7 +173,7 @@ def slots_of(device: str, asked: int | None) -> dict[str, int]:
 
 def cost_lines(cost: Cost, device: str) -> list[str]:
     """A cost as one reads it."""
-    from sweep.progress import duration
+    from sweep.progress.drawing import duration
 
     if cost.hours is None or cost.makespan is None:
         shapes = work.counted(len(cost.unknown), "shape")
@@ -198,7 +198,7 @@ def cost_lines(cost: Cost, device: str) -> list[str]:
 
 def _device_time(hours: float, device: str) -> str:
     """'3.2 GPU-hours', '5 min 20 s of a GPU'."""
-    from sweep.progress import duration
+    from sweep.progress.drawing import duration
 
     if hours < 1:
         return f"{duration(hours * 3600)} of a {device}"

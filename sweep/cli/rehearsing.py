@@ -217,7 +217,7 @@ def cost_of(report: Report, device: str, price: float) -> float:
 
 def report_lines(report: Report, device: str, price: float | None) -> list[str]:
     """A rehearsal as one reads it."""
-    from sweep.progress import duration
+    from sweep.progress.drawing import duration
 
     statuses = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(report.statuses.items()))
     name, used, lost = NAMES[device], report.hours.get(device, 0.0), report.lost.get(device, 0.0)
