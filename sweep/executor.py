@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from sweep.pack import Decision
+from sweep.resources import Resources
 from sweep.task import PackRecord, PackTask
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ class Executor(Protocol):
     """Runs packs on workers. A context manager: what it started is gone when it is left."""
 
     name: str
-    slots: int
 
     def __enter__(self) -> Executor: ...
 
     def __exit__(self, *exception: object) -> None: ...
+
+    def room(self, resources: Resources) -> Mapping[str, int]:
+        """How many packs run at once on each kind of device, now; a device that is not there is left out."""
 
     def run(self, queue: PackQueue) -> Iterator[PackRecord]:
         """Takes tasks until the queue is exhausted, reports records and deaths to it, and yields the records."""

@@ -60,8 +60,11 @@ class Footprints:
         return True
 
     def sized(self, pack: Pack, memory: int | None) -> list[Pack]:
-        """The pack, or its trials in packs as narrow as they must be; one by itself is tried, whatever was seen."""
-        if self.fits(pack, memory):
+        """The pack, or its trials in packs as narrow as they must be.
+
+        Trials one after another take the memory of one, which is tried, whatever was seen.
+        """
+        if pack.decision.path == "sequential" or self.fits(pack, memory):
             return [pack]
         parts = pack.narrowed()
         return [sized for part in parts for sized in self.sized(part, memory)] if parts else [pack]

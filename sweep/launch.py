@@ -17,11 +17,13 @@ from studies.paths import StudyError
 from studies.prerequisites import prerequisites
 from studies.trial import Trial
 from sweep.bookkeeping import Bookkeeping
+from sweep.estimate import times_from
 from sweep.executor import Executor
 from sweep.exit_codes import INTERRUPTED, SOME_FAILED
 from sweep.interruption import beating, bounded, stoppable
 from sweep.jobs import Jobs
 from sweep.leftovers import at_work_on, checkpointed, tidy
+from sweep.ordering import ordered
 from sweep.pack import Decision, Pack
 from sweep.pack_queue import Job, PackQueue
 from sweep.plan import StudyPlan, decisions_for, plan_study
@@ -250,7 +252,11 @@ class Launch:
             begun=list(checkpointed(self.store).values()),
             make_task=self._task,
         )
-        return jobs.of(self.plans, self.prerequisites.values(), self.options.train)
+        made = jobs.of(self.plans, self.prerequisites.values(), self.options.train)
+        trials = [trial for plan in self.plans for trial in plan.study.trials()]
+        trials += [one.trial for one in self.prerequisites.values()]
+        times = times_from(self.store, trials, options.apart)
+        return ordered(made, times.seconds, executor.room(options.resources))
 
     def _queue(self, jobs: Sequence[Job]) -> PackQueue:
         return PackQueue(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from sweep.pack import Decision
 from sweep.pack_queue import PackQueue
+from sweep.resources import Resources
 from sweep.task import PackRecord, PackTask
 
 
@@ -14,13 +15,15 @@ class LocalExecutor:
     """One slot. A pack that kills its process kills the launch; the next launch finds its trials pending."""
 
     name = "local"
-    slots = 1
 
     def __enter__(self) -> LocalExecutor:
         return self
 
     def __exit__(self, *exception: object) -> None:
         return None
+
+    def room(self, resources: Resources) -> Mapping[str, int]:
+        return {"cpu": 1, "cuda": 1}
 
     def run(self, queue: PackQueue) -> Iterator[PackRecord]:
         from sweep.run import run_pack  # torch takes two seconds to import

@@ -57,10 +57,11 @@ class Pack:
     def narrowed(self) -> list[Pack]:
         """These trials in packs of about half the memory, for a device without the memory for it; bits may differ.
 
-        Empty where they are by themselves already: that cannot be helped.
+        Trials that run in sequence are parted, so that the one that is too large is known, and each keeps its bits.
+        Empty for one by itself: that cannot be helped.
         """
         if self.decision.path == "sequential":
-            return []
+            return [self.keep([trial]) for trial in self.trials] if len(self.trials) > 1 else []
         width = narrower(self.decision.width, self.trials[0].training.batch_size)
         decision = replace(self.decision, width=width, path="sequential" if width == 1 else "fused")
         chunks = [self.trials[start : start + width] for start in range(0, len(self.trials), width)]

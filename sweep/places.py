@@ -82,6 +82,14 @@ def places(
     return _limited([place for place in found if place.count], most)
 
 
+def room(nodes: Sequence[Node], resources: Resources, most: int | None = None) -> dict[str, int]:
+    """How many packs run at once on each kind of device; those on CPUs beside them have the CPUs that are left."""
+    on = {device: sum(resources.fitting(device, node.resources) for node in nodes) for device in ("cuda", "cpu")}
+    if on["cuda"]:
+        on["cpu"] = max(1, on["cpu"] - on["cuda"])
+    return {device: count if most is None else min(count, most) for device, count in on.items() if count}
+
+
 def check_room(nodes: Sequence[Node], devices: Collection[str], resources: Resources) -> None:
     """Raises ExecutorError where no node of a cluster could ever take a pack."""
     if "cuda" in devices and not any(node.resources.get("GPU", 0.0) for node in nodes):

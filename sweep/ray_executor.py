@@ -20,7 +20,7 @@ from sweep.executor import ExecutorError
 from sweep.feed import Feed
 from sweep.pack import Decision
 from sweep.pack_queue import PackQueue
-from sweep.places import Place, check_room, places
+from sweep.places import Place, check_room, places, room
 from sweep.pulse import NODE_VARIABLE
 from sweep.ray_environment import (
     ENVIRONMENT,
@@ -31,6 +31,7 @@ from sweep.ray_environment import (
     own_signals,
     prepare_environment,
 )
+from sweep.resources import Resources
 from sweep.scratch import Scratch
 from sweep.task import PackRecord, PackTask
 from sweep.worker_log import captured, outcome_of
@@ -65,7 +66,6 @@ class RayExecutor:
     ) -> None:
         self.address = address
         self.cpus = cpus or os.cpu_count() or 1
-        self.slots = self.cpus
         self.most = most
         self._gpu_memory = dict(gpu_memory or {})
         self._places: Sequence[Place] = ()
@@ -93,7 +93,6 @@ class RayExecutor:
                         ray_cluster.start(self._scratch, self.cpus)
                     else:
                         ray_cluster.connect(self.address or "auto")
-            self.slots = int(sum(node.resources.get("CPU", 0.0) for node in ray_cluster.nodes()))
             self._left = undo.pop_all()
         return self
 
@@ -105,6 +104,10 @@ class RayExecutor:
     def has_gpus(self) -> bool:
         """Whether any node has one, while connected."""
         return any(node.resources.get("GPU", 0.0) for node in ray_cluster.nodes())
+
+    def room(self, resources: Resources) -> Mapping[str, int]:
+        """See `Executor.room`."""
+        return room(ray_cluster.nodes(), resources, self.most)
 
     def run(self, queue: PackQueue) -> Iterator[PackRecord]:
         """See `Executor.run`. Tune's loop has a thread of its own, so that signals reach the launch in the main one."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.training.slots import slots
@@ -18,6 +18,7 @@ from results.commit import new_identity
 from results.schema import FINISHED
 from results.store import ResultStore
 from studies.trial import Trial
+from sweep.culprits import culprits
 from sweep.estimate import Times
 from sweep.pack import Pack
 from sweep.rehearsal.cluster import Faults
@@ -137,7 +138,7 @@ class Worker:
         """The way of a pack to its commits. took: its seconds, if it were undisturbed."""
         if self._exhausts(pack, memory):
             self.kinds["out_of_memory"] += 1
-            parts = pack.narrowed() or (list(pack.halves()) if len(pack.trials) > 1 else [])
+            parts = pack.narrowed()
             yield Step(seconds=took * ALLOCATION, pack=pack, status=UNFIT if parts else "out_of_memory")
             for part in parts:
                 yield from self._steps(part, memory, self._took(part))
@@ -148,11 +149,32 @@ class Worker:
             yield Step(seconds=took - before, pack=pack, status="completed", before=before)
             return
         self.kinds["error"] += 1
-        begun = took * min(self.faults.draw("when", trial) for trial in raising)
+        place = min(self.faults.draw("when", trial) for trial in raising)
         alone = len(pack.trials) == 1
-        yield Step(seconds=begun, pack=pack, status="error" if alone else "")
-        for half in () if alone else pack.halves():  # of the same width, so as long
-            yield from self._steps(half, memory, self._took(half))
+        yield Step(seconds=took * place, pack=pack, status="error" if alone else "")
+        if alone:
+            return
+        if pack.decision.path == "fused":
+            yield Step(seconds=took * place * self._searched(pack, raising, place), pack=pack, status="")
+            guilty = {trial for trial in raising if self.faults.draw("when", trial) <= place}
+            parts = [pack.keep(trial for trial in pack.trials if trial.id not in guilty)]
+            parts += [pack.keep([trial]) for trial in pack.trials if trial.id in guilty]
+        else:
+            parts = [pack.keep([trial]) for trial in pack.trials]
+        for part in parts:
+            if part.trials:
+                yield from self._steps(part, memory, self._took(part))
+
+    def _searched(self, pack: Pack, raising: Collection[str], place: float) -> int:
+        """How many parts of a pack are trained up to where it failed, to find who fails there."""
+        asked = []
+
+        def fails(part: Sequence[Trial]) -> bool:
+            asked.append(part)
+            return any(trial.id in raising and self.faults.draw("when", trial.id) <= place for trial in part)
+
+        culprits(pack.trials, fails)
+        return len(asked)
 
     def _exhausts(self, pack: Pack, memory: int | None) -> bool:
         width = pack.decision.width

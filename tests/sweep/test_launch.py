@@ -38,6 +38,7 @@ from sweep.launch import Launch, Options, Outcome
 from sweep.pack import Decision, Pack
 from sweep.pack_queue import PackQueue
 from sweep.plan import plan_study
+from sweep.resources import Resources
 from sweep.rows import Attempt, trial_row, value_rows
 from sweep.task import PackRecord, PackTask
 
@@ -82,7 +83,9 @@ class Workers:
     """An executor of one slot that does `work`; None is the death of the worker."""
 
     name = "fake"
-    slots = 1
+
+    def room(self, resources: Resources) -> dict[str, int]:
+        return {"cpu": 1, "cuda": 1}
 
     def __init__(self, work: Callable[..., PackRecord | None] = succeed) -> None:
         self.work = work

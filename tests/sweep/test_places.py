@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from sweep.executor import ExecutorError
-from sweep.places import Node, Place, check_room, places
+from sweep.places import Node, Place, check_room, places, room
 from sweep.resources import Resources
 
 WHOLE = Resources()
@@ -100,3 +100,19 @@ def test_a_pack_that_no_node_has_room_for_is_refused(
 ) -> None:
     with pytest.raises(ExecutorError, match=told):
         check_room(nodes, devices, resources)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "resources", "most", "expected"),
+    [
+        ([node(4), node(2)], WHOLE, None, {"cpu": 6}),
+        ([node(8, 2)], WHOLE, None, {"cuda": 2, "cpu": 6}),
+        ([node(2, 2)], Resources(gpus=0.5, cpus=0.5), None, {"cuda": 4, "cpu": 1}),
+        ([node(8, 2)], WHOLE, 3, {"cuda": 2, "cpu": 3}),
+        ([], WHOLE, None, {}),
+    ],
+)
+def test_room_is_what_runs_at_once_without_what_waits(
+    nodes: list[Node], resources: Resources, most: int | None, expected: dict[str, int]
+) -> None:
+    assert room(nodes, resources, most) == expected

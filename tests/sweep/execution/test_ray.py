@@ -26,6 +26,7 @@ from results.store import ResultStore
 from sweep.executor import ExecutorError
 from sweep.ray_environment import ENVIRONMENT, check_listening, death_of, embedded_variables, environment
 from sweep.ray_executor import RayExecutor
+from sweep.resources import Resources
 from sweep.scratch import PREFIX, PROCESSES
 
 TOY = Path(__file__).parent / "files" / "toy.py"
@@ -126,7 +127,7 @@ def test_a_ray_of_our_own_is_gone_when_it_is_left(toy: Any, store: ResultStore, 
     environment, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
     me = psutil.Process()
     with RayExecutor(cpus=2) as executor:
-        assert executor.slots == 2
+        assert executor.room(Resources()) == {"cpu": 2}
         assert signal.getsignal(signal.SIGTERM) is handler
         processes = me.children(recursive=True)
         listening = [one for process in processes for one in process.net_connections("inet") if one.status == "LISTEN"]
@@ -136,7 +137,7 @@ def test_a_ray_of_our_own_is_gone_when_it_is_left(toy: Any, store: ResultStore, 
         inner = RayExecutor()
         assert launch(store, toy.study(toy.trials(1)), executor=inner).exit_code == 0
         processes += me.children(recursive=True)
-        assert inner.slots == 2
+        assert RayExecutor().room(Resources(cpus=2)) == {"cpu": 1}
     psutil.wait_procs(processes, timeout=10)
     assert [process for process in processes if process.is_running()] == []
     assert not folder.exists()
