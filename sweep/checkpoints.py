@@ -34,7 +34,7 @@ class Checkpoints:
 
     def after_block(self, state: PackState) -> None:
         try:
-            self.report(int(state.step.float().mean()))
+            self.report(mean_step(state))
         except Stopped:
             self.save_before_stop(state)
             raise
@@ -53,3 +53,8 @@ class Checkpoints:
         self.store.save_checkpoint(self.pack.id, tensors, {"trials": ",".join(t.id for t in self.pack.trials)})
         ended = time.perf_counter()
         self.next = ended + max(self.every, (ended - begun) / SHARE)
+
+
+def mean_step(state: PackState) -> int:
+    """How many steps the members of a pack have done, in the mean."""
+    return int(state.step.float().mean())

@@ -25,6 +25,7 @@ class Pulse:
         self.task = task
         self.pack = pack
         self.store = store
+        self.step = 0  # that was told last
         self._looked = 0.0
         self._watchdog: Watchdog | None = watchdog() if task.settings.hang_seconds else None
 
@@ -44,6 +45,7 @@ class Pulse:
 
     def trained(self, step: int) -> None:
         """Says, at most once a second, how many steps have been trained; raises Stopped where the pack is to stop."""
+        self.step = step
         if self.look():
             self.mark(phase="train", step=step, steps=self.pack.trials[0].training.steps)
 

@@ -32,6 +32,7 @@ from sweep.evaluating import Prerequisites, evaluate, filled, load_prerequisites
 from sweep.executor import ExecutorError
 from sweep.failures import Fault, reason_of, traceback_of
 from sweep.pack import Pack
+from sweep.parting import parted
 from sweep.pulse import Pulse
 from sweep.rows import Attempt, curve_rows, curves_of, first_reason, kept_weights, trial_row, value_rows
 from sweep.task import PackRecord, PackTask
@@ -116,7 +117,7 @@ class _Worker:
         }
 
     def _attempts(self, pack: Pack) -> list[Attempt]:
-        """Trains, evaluates and commits; on an exception the halves, until the culprit stands alone."""
+        """Trains, evaluates and commits; on an exception the innocents together, and each culprit by itself."""
         started = now()
         attempts = [
             Attempt(trial=trial, identity=new_identity(), slot=slot, started=started)
@@ -133,9 +134,9 @@ class _Worker:
             raise
         except Exception as error:  # noqa: BLE001 - a trial's failure becomes its row
             exhausted = out_of_memory(error)
-            self.unfit += [pack.decision.width] if exhausted else []
-            parts = pack.narrowed() if exhausted else list(pack.halves()) if len(pack.trials) > 1 else []
-            if parts:
+            if exhausted and pack.decision.path == "fused":
+                self.unfit.append(pack.decision.width)
+            if parts := pack.narrowed() if exhausted else parted(pack, self._problem, self.pulse):
                 return [attempt for part in parts for attempt in self._attempts(part)]
             status = "out_of_memory" if exhausted else "error"
             attempts[0].failed(status, reason_of(error), traceback_of(error))
@@ -147,7 +148,8 @@ class _Worker:
 
     def _train(self, pack: Pack, attempts: list[Attempt]) -> tuple[Problem, PackState, Checkpoints]:
         self.pulse.mark(phase="train", step=0, steps=pack.trials[0].training.steps)
-        problem = build_pack_problem(pack, self.device)
+        self.pulse.step = 0
+        problem = self._problem(pack)
         state = PackState.initial(problem)
         loaded = self.store.load_checkpoint(pack.id)
         if loaded is not None:
@@ -169,6 +171,9 @@ class _Worker:
                 late = " after the last step" if steps[slot] == problem.training.steps else ""
                 attempt.failed("diverged", f"the loss was not finite{late}")
         return problem, state, checkpoints
+
+    def _problem(self, pack: Pack) -> Problem:
+        return build_pack_problem(pack, self.device)
 
     def _evaluate(self, problem: Problem, state: PackState, attempts: list[Attempt]) -> None:
         views = self._views(problem, state.evaluated_rows())
@@ -248,7 +253,7 @@ class _Worker:
         """What there is to be measured of each trial, from its stored weights."""
         trials = pack.trials
         try:
-            problem = build_pack_problem(pack, self.device)
+            problem = self._problem(pack)
             shapes, dtype = problem.layout.shapes, str(problem.dtype).removeprefix("torch.")
             stored = [stored_weights(self.store, trial, shapes, dtype) for trial in trials]
             whole = filled(stored, problem.slots)

@@ -97,6 +97,24 @@ def test_a_quantity_that_fails_costs_its_own_trial_that_quantity_and_nothing_els
     assert disturbed[trials[2].id][3:] == calm[trials[2].id][3:]  # curves and weights
 
 
+def test_beside_trials_that_raise_the_others_are_trained_to_the_end_once(
+    toy: Any, store: ResultStore, another_store: ResultStore, outcome_of: Outcomes
+) -> None:
+    """One commit for all innocents, one for each culprit: no innocent waits for the others' halves."""
+    calm = toy.trials(*range(1, 15))
+    early, late = toy.trials(20, fault=toy.RAISE), toy.trials(21, fault=toy.RAISE, at=20.0)
+    trials = [*calm[:5], *early, *calm[5:], *late]
+    record = run_pack(toy.task(store, trials, width=32))
+    assert (record.counts, record.trial_steps) == ({"completed": 14, "error": 2}, 14 * 32)
+    assert record.reasons == {"error: RuntimeError: number N will not train": 2}
+    assert len(store.files.names("trials")) == 3
+    run_pack(toy.task(another_store, calm, width=32))
+    disturbed = outcome_of(store)
+    for trial in (*early, *late):
+        assert disturbed.pop(trial.id)[0] == "error"
+    assert disturbed == outcome_of(another_store)
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_a_trial_whose_training_raises_is_found_and_the_others_keep_their_bits(
     toy: Any, store: ResultStore, another_store: ResultStore, outcome_of: Outcomes, path: str
