@@ -101,7 +101,7 @@ def test_two_launches_and_a_compaction_lose_and_double_nothing(
     study = f"{write_toy(tmp_path / 'toy.py', tmp_path / 'starts')}:calm"
     address = object_storage.address(f"{bucket}/runs")
     ResultStore.open(address, create=True)
-    launches = [start(study, address, "--executor", "local") for _ in range(2)]
+    launches = [start(study, address, "--executor", "local", "--force") for _ in range(2)]
     seen: set[str] = set()
     merged = 0
     store = ResultStore.open(address)

@@ -170,6 +170,11 @@ def a_cluster(*nodes: tuple[str, ...], cpus: int) -> Iterator[str]:
             time.sleep(0.1)
         for node in nodes:
             start(*node, ray, "start", f"--address={address}", "--num-cpus=1")
+        for _ in range(60 if nodes else 0):
+            told = subprocess.run([ray, "status", f"--address={address}"], capture_output=True, text=True, check=False)
+            if f"/{cpus + len(nodes)}.0 CPU" in told.stdout:
+                break
+            time.sleep(0.5)
         yield address
     finally:
         processes = [one for each in started for one in (each, *each.children(recursive=True))]
