@@ -1,7 +1,7 @@
-# Every target sets up what it needs in .venv; nothing else is touched.
+# Every target sets up what it needs in .venv, and the S3 API of the slow tests in .venv-moto; nothing else is touched.
 #   make demo        run both digits studies and open their report (run-time packages only)
 #   make test        the fast tests, as a user or CI runs them first
-#   make test-slow   browser, LaTeX, killed processes; a missing program is a failure
+#   make test-slow   browser, LaTeX, killed processes, S3; a missing program is a failure
 #   make check       lint, types and the fast tests, for every edit
 #   make bench       the numbers of BENCHMARKS.md on speed and scale
 
@@ -33,6 +33,12 @@ help:
 	$(PIP) --editable '.[test,mlflow,wandb]'
 	@touch $@
 
+# Apart: boto3, which moto stands on, asks for an older python-dateutil than is pinned here.
+.venv-moto/ready: requirements-moto.txt
+	$(PYTHON) -m venv .venv-moto
+	.venv-moto/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-moto.txt
+	@touch $@
+
 demo: .venv/ready
 	$(BIN)/sweep launch digits --store runs
 	$(BIN)/sweep tables digits --store runs --out out/digits
@@ -42,7 +48,7 @@ demo: .venv/ready
 test: .venv/ready-test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
-test-slow: .venv/ready-slow
+test-slow: .venv/ready-slow .venv-moto/ready
 	RATESWEEP_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -m slow
 
 check: .venv/ready-test

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import io
 import secrets
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from results.files import LocalFiles, StoreError
+from results.files import Files, StoreError
 from results.parts import Row, schema_of, to_arrow, write_part
 from results.tensors import encode
 
@@ -31,13 +32,14 @@ def new_identity() -> str:
     return f"{now():%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
 
 
-def write_rows(files: LocalFiles, name: str, rows: pa.Table) -> None:
-    """One part file, whole or absent."""
-    with files.create(name) as file:
-        write_part(file, rows)
+def write_rows(files: Files, name: str, rows: pa.Table) -> None:
+    """One part file, whole or absent; made in memory, so that writing it can be tried again."""
+    content = io.BytesIO()
+    write_part(content, rows)
+    files.write(name, content.getvalue())
 
 
-def commit(files: LocalFiles, tables: Mapping[str, Sequence[Row]], weights: Mapping[str, np.ndarray]) -> str:
+def commit(files: Files, tables: Mapping[str, Sequence[Row]], weights: Mapping[str, np.ndarray]) -> str:
     """Writes a commit and returns its id; `ResultStore.commit` says what of."""
     identity = new_identity()
     rows: dict[str, Sequence[Row]] = {table: tables[table] for table in tables if tables[table]}
@@ -58,7 +60,7 @@ def commit(files: LocalFiles, tables: Mapping[str, Sequence[Row]], weights: Mapp
     except BaseException as error:
         _withdraw(files, written)
         if isinstance(error, StoreError):
-            raise StoreError(f"{error}; nothing was committed") from error
+            raise type(error)(f"{error}; nothing was committed") from error
         raise
     return identity
 
@@ -87,7 +89,7 @@ def _owners(weights: Mapping[str, np.ndarray], trials: Sequence[Row]) -> set[str
     return owners
 
 
-def _withdraw(files: LocalFiles, written: Sequence[str]) -> None:
+def _withdraw(files: Files, written: Sequence[str]) -> None:
     """Gives the disk back; the trials file goes first, and what cannot be deleted counts for nothing without it."""
     with contextlib.suppress(StoreError):
         for name in reversed(written):

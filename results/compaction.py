@@ -7,20 +7,24 @@ are, since their commit may be under way.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from results.files import LocalFiles, Vanished
+from results.files import Files, Vanished
 from results.parts import Damaged, Part, part_writer, schema_of
 from results.scan import ruling_columns, standing
 from results.schema import TABLES
 
 STALE_SECONDS = 3600.0
 _GROUP_BYTES = 64 * 2**20  # row groups of the merged file, and so the memory that merging takes
+_BATCH_BYTES = 8 * 2**20  # part files, as they are stored, that are read at once
 _ATTEMPTS = 5
 
 
@@ -40,7 +44,7 @@ class CompactionRecord:
     damaged: dict[str, str] = field(default_factory=dict)
 
 
-def compact(files: LocalFiles, minimum: int, part: str, damaged: MutableMapping[str, str]) -> CompactionRecord:
+def compact(files: Files, minimum: int, part: str, damaged: MutableMapping[str, str]) -> CompactionRecord:
     """Merges the part files of each table that has at least `minimum` of them into `<table>/<part>.parquet`.
 
     Temporary files older than an hour are removed too. Raises `StoreError` where the disk fails.
@@ -48,24 +52,24 @@ def compact(files: LocalFiles, minimum: int, part: str, damaged: MutableMapping[
     merged: dict[str, int] = {}
     rows: dict[str, int] = {}
     before = after = 0
-    for table in TABLES:
-        for _ in range(_ATTEMPTS):
-            try:
-                if len(files.names(table)) < max(minimum, 2):
-                    break
-                sources = _sources(files, table, damaged)
-                if len(sources) < 2:
-                    break
-                size = sum(files.size(name) for name in sources)
-                name = f"{table}/{part}.parquet"
-                count = _merge(files, table, sources, name)
-            except (Vanished, Damaged):
-                continue  # another compaction was faster, or a file went bad under it
-            for source in sources:
-                files.delete(source)
-            merged[table], rows[table] = len(sources), count
-            before, after = before + size, after + files.size(name)
-            break
+    with ThreadPoolExecutor(files.readers) as pool:
+        for table in TABLES:
+            for _ in range(_ATTEMPTS):
+                try:
+                    sizes = files.sizes(table)
+                    if len(sizes) < max(minimum, 2):
+                        break
+                    sources = _sources(files, pool, table, sizes, damaged)
+                    if len(sources) < 2:
+                        break
+                    name = f"{table}/{part}.parquet"
+                    count = files.backoff.again(partial(_merge, files, pool, table, sources, name))
+                except (Vanished, Damaged):
+                    continue  # another compaction was faster, or a file went bad under it
+                deque(pool.map(files.delete, sources), maxlen=0)
+                merged[table], rows[table] = len(sources), count
+                before, after = before + sum(sources.values()), after + files.size(name)
+                break
     return CompactionRecord(
         merged=merged,
         rows=rows,
@@ -76,48 +80,81 @@ def compact(files: LocalFiles, minimum: int, part: str, damaged: MutableMapping[
     )
 
 
-def _sources(files: LocalFiles, table: str, damaged: MutableMapping[str, str]) -> list[str]:
-    """The part files that can be read throughout, large columns too: none other may be deleted."""
-    sound = []
-    for name in files.names(table):
-        damaged.pop(name, None)
+def _sources(
+    files: Files, pool: Executor, table: str, sizes: Mapping[str, int], damaged: MutableMapping[str, str]
+) -> dict[str, int]:
+    """The part files that can be read throughout, large columns too: none other may be deleted. With their sizes."""
+
+    def fault_of(name: str) -> str:
+        if not name.endswith(".parquet"):
+            return "not a Parquet file"
         try:
-            if not name.endswith(".parquet"):
-                raise Damaged("not a Parquet file")
-            with Part(files, table, name) as part:
-                for group in range(part.groups):
-                    part.group(group, schema_of(table).names)
-            sound.append(name)
+            files.backoff.again(lambda: deque(_groups(files, table, name), maxlen=0))
         except Damaged as fault:
-            damaged[name] = str(fault)
-    return sound
+            return str(fault)
+        return ""
+
+    names = sorted(sizes)
+    faults = dict(zip(names, pool.map(fault_of, names), strict=True))
+    for name, fault in faults.items():
+        damaged.pop(name, None)
+        if fault:
+            damaged[name] = fault
+    return {name: sizes[name] for name in names if not faults[name]}
 
 
-def _merge(files: LocalFiles, table: str, sources: Sequence[str], target: str) -> int:
+def _merge(files: Files, pool: Executor, table: str, sources: Mapping[str, int], target: str) -> int:
     """Writes the rows of the sources that stand into one file, some 64 MiB at a time, and counts them."""
     schema = schema_of(table)
-    keys, counts = [], []
-    for name in sources:
+
+    def keys_of(name: str) -> pa.Table:
         with Part(files, table, name) as part:
-            keys.append(part.read(ruling_columns(table)))
-            counts.append(len(keys[-1]))
-    kept = np.split(standing(pa.concat_tables(keys), table), np.cumsum(counts)[:-1])
+            return part.read(ruling_columns(table))
+
+    keys = list(pool.map(keys_of, sources))
+    kept = np.split(standing(pa.concat_tables(keys), table), np.cumsum([len(each) for each in keys])[:-1])
+    masks = dict(zip(sources, kept, strict=True))
     with files.create(target) as file, part_writer(file, schema) as writer:
         waiting: list[pa.Table] = []
         size = 0
-        for name, mask in zip(sources, kept, strict=True):
-            with Part(files, table, name) as part:
+        for names in _batches(sources):
+            for name, groups in zip(names, _read(files, pool, table, names), strict=True):
                 start = 0
-                for group in range(part.groups):
-                    read = part.group(group, schema.names)
-                    waiting.append(read.filter(pa.array(mask[start : start + len(read)])))
-                    start += len(read)
+                for group in groups:
+                    waiting.append(group.filter(pa.array(masks[name][start : start + len(group)])))
+                    start += len(group)
                     size += waiting[-1].nbytes
                     if size > _GROUP_BYTES:
                         _write(writer, waiting, schema)
                         size = 0
         _write(writer, waiting, schema)
     return int(sum(mask.sum() for mask in kept))
+
+
+def _batches(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """The files in order, small ones together up to so many bytes: they are read at once, a large one by groups."""
+    batch: list[str] = []
+    size = 0
+    for name, own in sizes.items():
+        if batch and size + own > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(name)
+        size += own
+    yield batch
+
+
+def _read(files: Files, pool: Executor, table: str, names: Sequence[str]) -> Iterable[Iterable[pa.Table]]:
+    if len(names) == 1:
+        return [_groups(files, table, names[0])]
+    return pool.map(lambda name: list(_groups(files, table, name)), names)
+
+
+def _groups(files: Files, table: str, name: str) -> Iterator[pa.Table]:
+    """The row groups of a file."""
+    with Part(files, table, name) as part:
+        for group in range(part.groups):
+            yield part.group(group, schema_of(table).names)
 
 
 def _write(writer: pq.ParquetWriter, waiting: list[pa.Table], schema: pa.Schema) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from results.files import LocalFiles, StoreError, Vanished
+from results.files import Files, StoreError, Vanished
 from results.tensors import Torn, decode, encode, metadata_of
 
 CHECKPOINTS = "checkpoints"
@@ -34,15 +34,13 @@ def file_name(folder: str, name: str, suffix: str) -> str:
     return f"{folder}/{name}.{suffix}"
 
 
-def save_checkpoint(
-    files: LocalFiles, pack: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]
-) -> None:
+def save_checkpoint(files: Files, pack: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Replaces a pack's checkpoint, whole or not at all."""
     files.write(file_name(CHECKPOINTS, pack, "safetensors"), encode(tensors, metadata))
 
 
 def load_checkpoint(
-    files: LocalFiles, pack: str, damaged: MutableMapping[str, str]
+    files: Files, pack: str, damaged: MutableMapping[str, str]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
     """A pack's tensors and metadata; None where there is no whole checkpoint."""
     name = file_name(CHECKPOINTS, pack, "safetensors")
@@ -56,7 +54,7 @@ def load_checkpoint(
         return None
 
 
-def checkpoint_metadata(files: LocalFiles, pack: str) -> dict[str, str] | None:
+def checkpoint_metadata(files: Files, pack: str) -> dict[str, str] | None:
     """A pack's checkpoint's metadata, without its tensors; None where there is none."""
     try:
         with files.open(file_name(CHECKPOINTS, pack, "safetensors")) as file:
@@ -65,12 +63,12 @@ def checkpoint_metadata(files: LocalFiles, pack: str) -> dict[str, str] | None:
         return None
 
 
-def mark_inflight(files: LocalFiles, pack: str, record: Mapping[str, Any]) -> None:
+def mark_inflight(files: Files, pack: str, record: Mapping[str, Any]) -> None:
     """Says that a pack has been started."""
     files.write(file_name(INFLIGHT, pack, "json"), _json(record), durable=False)
 
 
-def read_records(files: LocalFiles, folder: str, damaged: MutableMapping[str, str]) -> dict[str, dict[str, Any]]:
+def read_records(files: Files, folder: str, damaged: MutableMapping[str, str]) -> dict[str, dict[str, Any]]:
     """The JSON objects of a folder by name; what is none is skipped and reported."""
     records: dict[str, dict[str, Any]] = {}
     for name in files.names(folder):
@@ -89,7 +87,7 @@ def read_records(files: LocalFiles, folder: str, damaged: MutableMapping[str, st
     return records
 
 
-def beat(files: LocalFiles, launch: str, studies: Sequence[str], at: datetime.datetime) -> None:
+def beat(files: Files, launch: str, studies: Sequence[str], at: datetime.datetime) -> None:
     """Says that a launch of this process, of these studies, is alive at this time."""
     record = {
         "launch": launch,
@@ -102,7 +100,7 @@ def beat(files: LocalFiles, launch: str, studies: Sequence[str], at: datetime.da
 
 
 def beating(
-    files: LocalFiles, within: float, at: datetime.datetime, damaged: MutableMapping[str, str]
+    files: Files, within: float, at: datetime.datetime, damaged: MutableMapping[str, str]
 ) -> dict[str, dict[str, Any]]:
     """The launches that beat at most `within` seconds before `at`, each with its age in seconds."""
     alive: dict[str, dict[str, Any]] = {}

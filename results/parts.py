@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from results.files import LocalFiles, StoreError
+from results.faults import of_storage
+from results.files import Files, StoreError
 from results.schema import EVALUATION_FAILED, FAILED, FINISHED, FORMAT, FORMAT_KEY, KEYS, TABLE_KEY, TABLES
 
 Row = Mapping[str, object]
@@ -114,10 +115,11 @@ def part_writer(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
 class Part:
     """One open part file; of an older schema, its missing columns are null.
 
-    Raises `Damaged` for a file that is torn or not ours, `StoreError` for one of a newer format, `Vanished`.
+    Raises `Damaged` for a file that is torn or not ours, `StoreError` for one of a newer format, `Vanished`, and
+    `Unsteady` where the storage fails in the middle of it.
     """
 
-    def __init__(self, files: LocalFiles, table: str, name: str) -> None:
+    def __init__(self, files: Files, table: str, name: str) -> None:
         self.table = table
         self.schema = schema_of(table)
         self._files, self._name = files, name
@@ -134,12 +136,12 @@ class Part:
 
     @contextlib.contextmanager
     def _parsing(self, fault: str) -> Iterator[None]:
-        """Tells the content's faults, which are Arrow's, from those of the disk, which have an error number."""
+        """Tells the faults of the content from those of the storage."""
         with self._files.reading(self._name):
             try:
                 yield
             except (pa.ArrowException, OSError) as error:
-                if isinstance(error, OSError) and error.errno is not None:
+                if isinstance(error, OSError) and of_storage(error):
                     raise
                 raise Damaged(f"{fault} ({_first_line(error)})") from None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results.files import LocalFiles, Vanished
+from results.files import Files, Vanished
 
 ORPHAN_SECONDS = 3600.0  # a weights file without a trial may belong to a commit under way
 
@@ -24,7 +24,7 @@ class PruneRecord:
 
 
 def prune_weights(
-    files: LocalFiles, attempts: pa.Table, trials: Collection[str] | None, spared: Collection[str], dry_run: bool
+    files: Files, attempts: pa.Table, trials: Collection[str] | None, spared: Collection[str], dry_run: bool
 ) -> PruneRecord:
     """Removes the weights files all of whose trials are among `trials` (None: all), and orphans over an hour old.
 
@@ -47,7 +47,7 @@ def prune_weights(
     return _prune(files, going, len(names) - len(going), dry_run)
 
 
-def prune_checkpoints(files: LocalFiles, packs: Iterable[str], dry_run: bool) -> PruneRecord:
+def prune_checkpoints(files: Files, packs: Iterable[str], dry_run: bool) -> PruneRecord:
     """Removes the checkpoints but for those of `packs`, which are running."""
     spared = {f"checkpoints/{pack}.safetensors" for pack in packs}
     names = files.names("checkpoints")
@@ -55,14 +55,14 @@ def prune_checkpoints(files: LocalFiles, packs: Iterable[str], dry_run: bool) ->
     return _prune(files, going, len(names) - len(going), dry_run)
 
 
-def _older(files: LocalFiles, name: str, seconds: float) -> bool:
+def _older(files: Files, name: str, seconds: float) -> bool:
     try:
         return files.age(name) > seconds
     except Vanished:
         return False
 
 
-def _prune(files: LocalFiles, going: Iterable[str], kept: int, dry_run: bool) -> PruneRecord:
+def _prune(files: Files, going: Iterable[str], kept: int, dry_run: bool) -> PruneRecord:
     count = size = 0
     for name in going:
         try:

@@ -6,7 +6,6 @@ collapse, and of several attempts at a trial one wins for ever.
 
 from __future__ import annotations
 
-import os
 from collections.abc import MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results.files import LocalFiles, StoreError, Vanished
+from results.files import Files, StoreError, Vanished
 from results.parts import Damaged, Part, schema_of
 from results.schema import FINISHED, KEYS
 
@@ -40,7 +39,7 @@ def ruling_columns(table: str) -> list[str]:
 
 
 def read_parts(
-    files: LocalFiles,
+    files: Files,
     table: str,
     columns: Sequence[str],
     damaged: MutableMapping[str, str],
@@ -57,8 +56,7 @@ def read_parts(
         if not name.endswith(".parquet"):
             return "not a Parquet file"
         try:
-            with Part(files, table, name) as part:
-                return part.read(columns, trials)
+            return files.backoff.again(lambda: _read(files, table, name, columns, trials))
         except Damaged as fault:
             return str(fault)
         except Vanished:
@@ -66,7 +64,7 @@ def read_parts(
 
     outcomes: dict[str, pa.Table | str] = {}
     # Arrow releases the interpreter while it reads and decodes.
-    with ThreadPoolExecutor(min(8, 2 + (os.cpu_count() or 1))) as pool:
+    with ThreadPoolExecutor(files.readers) as pool:
         for _ in range(_LISTINGS):
             names = files.names(table)
             outcomes = {name: outcomes[name] for name in names if name in outcomes}
@@ -81,6 +79,11 @@ def read_parts(
     empty = pa.schema([schema_of(table).field(column) for column in columns]).empty_table()
     damaged.update({name: reason for name, reason in outcomes.items() if isinstance(reason, str)})
     return pa.concat_tables([empty, *(outcomes[name] for name in names if name not in damaged)])
+
+
+def _read(files: Files, table: str, name: str, columns: Sequence[str], trials: pa.Array | None) -> pa.Table:
+    with Part(files, table, name) as part:
+        return part.read(columns, trials)
 
 
 def standing(table: pa.Table, name: str) -> np.ndarray:

@@ -11,7 +11,6 @@ not in `trials`. So nothing ever has to be locked, repaired or written twice.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import pyarrow.compute as pc
 
 from results import compaction, evaluations, liveness, pruning
 from results.commit import PARTS_OF_ATTEMPTS, commit, new_identity, now, write_rows
-from results.files import LocalFiles, StoreError, Vanished
+from results.files import Files, LocalFiles, StoreError, Vanished
 from results.opening import open_files
 from results.parts import Row, check_columns, schema_of, to_arrow
 from results.scan import collapse, of_attempts, read_parts, ruling_columns, winners
@@ -38,20 +37,30 @@ class ResultStore:
     damaged: the files that the last reading of each table skipped, name -> reason (torn, foreign).
     """
 
-    def __init__(self, files: LocalFiles) -> None:
+    def __init__(self, files: Files) -> None:
         self.files = files
         self.damaged: dict[str, str] = {}
 
     @classmethod
     def open(cls, path: str | Path, *, create: bool = False) -> ResultStore:
-        """The store at `path`; with `create` it is made where there is none, and must be writable.
+        """The store at `path`, a folder or an address (s3://bucket/prefix, gs://…); with `create` it must be writable,
+        and is made where there is none.
 
-        Raises `StoreError`: no store there, a file in its place, a folder of other things, read-only, a newer format.
+        Raises `NoStore` where there is none, and `StoreError`: a file in its place, a folder of other things,
+        read-only, a newer format, an address that cannot be opened.
         """
         return cls(open_files(path, create))
 
     @property
+    def location(self) -> str:
+        """An absolute path or an address: what `open` takes, in any process on any node that reaches it."""
+        return self.files.location
+
+    @property
     def root(self) -> Path:
+        """The folder of a store that is in one, for tools that want a path; raises `StoreError` for any other."""
+        if not isinstance(self.files, LocalFiles):
+            raise StoreError(f"{self.files} is no folder")
         return self.files.root
 
     # Writing
@@ -146,7 +155,7 @@ class ResultStore:
         """The stored weights of a trial by tensor name; raises `StoreError` where none are kept."""
         held = self.trials(["weights"], [trial])
         if not len(held):
-            raise StoreError(f"no trial {trial} in {self.root}")
+            raise StoreError(f"no trial {trial} in {self.files}")
         own = held["weights"][0].as_py()
         if own is None:
             raise StoreError(f"no weights were kept of trial {trial}")
@@ -155,7 +164,7 @@ class ResultStore:
         except Vanished:
             raise StoreError(f"the weights of trial {trial} have been pruned (weights/{own})") from None
         except Torn as fault:
-            raise StoreError(f"{self.root}/weights/{own}: {fault}") from None
+            raise StoreError(f"{self.files}/weights/{own}: {fault}") from None
         prefix = f"{trial}/"
         return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
@@ -269,11 +278,7 @@ class ResultStore:
 
     def size(self) -> int:
         """Bytes of the tables and weights on disk."""
-        total = 0
-        for name in [name for folder in (*TABLES, "weights") for name in self.files.names(folder)]:
-            with contextlib.suppress(Vanished):  # merged into another meanwhile
-                total += self.files.size(name)
-        return total
+        return sum(sum(self.files.sizes(folder).values()) for folder in (*TABLES, "weights"))
 
     def compact(self, minimum: int = 64) -> compaction.CompactionRecord:
         """Merges the part files of each table that has at least `minimum`; safe at any time and beside anything."""

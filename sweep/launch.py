@@ -97,7 +97,7 @@ class Launch:
         self.options = options
         self.identity = new_identity()
         self.settings = Settings(
-            store=str(store.root.resolve()),
+            store=store.location,
             launch=self.identity,
             checkpoint_seconds=options.checkpoint_seconds,
             data=str(cache_folder()) if os.environ.get(FOLDER_VARIABLE) else "",

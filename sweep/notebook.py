@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def open_store(path: str | Path) -> Notebook:
-    """The store at `path`, to be read; raises StoreError where there is none."""
+    """The store at `path`, a folder or an address (s3://bucket/prefix), to be read; raises StoreError without one."""
     return Notebook(ResultStore.open(path))
 
 
@@ -43,7 +43,7 @@ class Notebook:
         self.store = store
 
     def __repr__(self) -> str:
-        return f"open_store({str(self.store.root)!r})"
+        return f"open_store({self.store.location!r})"
 
     def frame(
         self, study: str | Study, *, where: Sequence[str] = (), seeds: int | None = None, assign: Sequence[str] = ()

@@ -24,7 +24,7 @@ def origins(store: ResultStore, trials: Collection[str]) -> dict[str, list[str]]
     Hours are those of a worker, training and evaluation, failed and replaced attempts left out.
     """
     rows = store.trials(COLUMNS, trials).to_pandas()
-    told = {"Store": [str(store.root.resolve())]}
+    told = {"Store": [store.location]}
     if len(rows):
         told["Code"] = _counted(rows, "code")
         told["Packages"] = [

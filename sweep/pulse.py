@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -26,7 +27,8 @@ class Pulse:
         self.pack = pack
         self.store = store
         self.step = 0  # that was told last
-        self._looked = 0.0
+        self._looked = self._marked = 0.0
+        self._every = min(store.files.mark_seconds, task.settings.hang_seconds / 4 or math.inf)
         self._watchdog: Watchdog | None = watchdog() if task.settings.hang_seconds else None
 
     def mark(self, **how: Any) -> None:
@@ -41,12 +43,16 @@ class Pulse:
             "hang_seconds": float(self.task.settings.hang_seconds),
         }
         self.store.mark_inflight(self.pack.id, record | how)
+        self._marked = time.perf_counter()
         self._alive()
 
     def trained(self, step: int) -> None:
-        """Says, at most once a second, how many steps have been trained; raises Stopped where the pack is to stop."""
+        """Says, at most once a second, how many steps have been trained; raises Stopped where the pack is to stop.
+
+        On storage where each mark is paid for it says so more rarely, and still often enough to be known alive.
+        """
         self.step = step
-        if self.look():
+        if self.look() and time.perf_counter() - self._marked >= self._every:
             self.mark(phase="train", step=step, steps=self.pack.trials[0].training.steps)
 
     def look(self) -> bool:

@@ -129,9 +129,9 @@ def resolve(store: ResultStore, prefix: str) -> str:
     if len(matches) == 1 or prefix in matches:
         return prefix if prefix in matches else matches[0]
     if not ids:
-        raise StoreError(f"no trial {prefix!r}: {store.root} has no trials yet")
+        raise StoreError(f"no trial {prefix!r}: {store.files} has no trials yet")
     if not matches:
-        raise StoreError(f"no trial {prefix!r} in {store.root}; {_nearest_id(prefix, ids)}")
+        raise StoreError(f"no trial {prefix!r} in {store.files}; {_nearest_id(prefix, ids)}")
     shown = ", ".join(matches[:SHOWN_MATCHES]) + (", …" if len(matches) > SHOWN_MATCHES else "")
     raise StoreError(f"{prefix!r} begins the ids of {len(matches)} trials ({shown}): give more of it")
 

@@ -1,12 +1,22 @@
 """What tests of several packages share: synthetic frames of the digits studies, official files of data sets, a server
-to download from, and a real browser."""
+to download from, object storage, and a real browser."""
 
 from __future__ import annotations
 
+import contextlib
+import html
+import http.client
 import os
+import re
+import secrets
 import shutil
+import socket
+import struct
 import subprocess
+import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -267,6 +277,180 @@ def file_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
                 if answer.held is not None:
                     answer.held.set()
             server.shutdown()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectStorage:
+    """A real S3 API on the loopback interface."""
+
+    port: int
+
+    def make(self, bucket: str) -> None:
+        address = f"http://127.0.0.1:{self.port}/{bucket}"
+        urllib.request.urlopen(urllib.request.Request(address, method="PUT"), timeout=30).close()
+
+    def address(self, place: str, port: int | None = None) -> str:
+        """Of a store at "bucket/prefix", here or behind a proxy at `port`."""
+        return f"s3://{place}?scheme=http&endpoint_override=127.0.0.1:{port or self.port}&region=us-east-1"
+
+    def keys(self, bucket: str) -> list[str]:
+        """All objects of a bucket, as any client sees them."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{bucket}?list-type=2", timeout=30) as answer:
+            return [html.unescape(key) for key in re.findall("<Key>(.*?)</Key>", answer.read().decode())]
+
+
+@pytest.fixture(scope="session")
+def object_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
+    """moto's server, in a process of its own; RATESWEEP_MOTO names its program where it is not beside this Python."""
+    beside = [Path(sys.executable).parent, Path(__file__).resolve().parents[1] / ".venv-moto" / "bin"]
+    program = os.environ.get("RATESWEEP_MOTO") or shutil.which("moto_server", path=os.pathsep.join(map(str, beside)))
+    if program is None:
+        reason = "moto_server is not installed (make .venv-moto/ready)"
+        if REQUIRE_ALL:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("moto") / "log"
+    with log.open("w") as told, pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        server = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=told, stderr=told)
+        try:
+            for _ in range(300):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                assert server.poll() is None, log.read_text()
+                time.sleep(0.1)
+            yield ObjectStorage(port=port)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+@dataclass
+class FaultyProxy:
+    """A proxy before object storage that counts what passes, and fails as it is told.
+
+    fails: "slow" (503 SlowDown), "denied" (403 AccessDenied), "reset" (the connection breaks): the next `left` requests
+    of those that `chosen` picks by "METHOD path". seen: all requests. after: called when one has been answered.
+    """
+
+    storage: ObjectStorage
+    port: int = 0
+    fails: str = ""
+    left: int = 0
+    chosen: Callable[[str], bool] = lambda request: True
+    after: Callable[[str], None] = lambda request: None
+    seen: list[str] = field(default_factory=list)
+
+    def address(self, place: str) -> str:
+        return self.storage.address(place, self.port)
+
+    def fail(self, how: str, times: int, chosen: Callable[[str], bool] = lambda request: True) -> None:
+        self.fails, self.left, self.chosen = how, times, chosen
+
+    def takes(self, request: str) -> bool:
+        """Whether this request is to fail."""
+        self.seen.append(request)
+        if self.left <= 0 or not self.chosen(request):
+            return False
+        self.left -= 1
+        return True
+
+
+_ANSWERS = {"slow": (503, "SlowDown", "Please reduce your request rate."), "denied": (403, "AccessDenied", "No.")}
+
+
+@pytest.fixture
+def faulty_proxy(object_storage: ObjectStorage) -> Iterator[FaultyProxy]:
+    """See `FaultyProxy`; it speaks HTTP to both sides, and the client is Arrow's own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_all(self) -> None:
+            body = self.read_body()
+            request = f"{self.command} {self.path}"
+            if proxy.takes(request):
+                self.fail()
+                return
+            connection = http.client.HTTPConnection("127.0.0.1", object_storage.port, timeout=30)
+            headers = {
+                name: value
+                for name, value in self.headers.items()
+                if name.lower() not in ("expect", "transfer-encoding")
+            }
+            connection.request(self.command, self.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            connection.close()
+            proxy.after(request)
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def read_body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            return body
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_all
+
+        def fail(self) -> None:
+            self.close_connection = True
+            if proxy.fails == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+                return
+            status, code, message = _ANSWERS[proxy.fails]
+            content = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/xml")
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *arguments: object) -> None:
+            """A client that is gone is what some tests are about."""
+
+    proxy = FaultyProxy(storage=object_storage)
+    with Server(("127.0.0.1", 0), Handler) as server:
+        proxy.port = server.server_port
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            yield proxy
+        finally:
+            server.shutdown()
+
+
+@pytest.fixture
+def bucket(object_storage: ObjectStorage) -> str:
+    """A new bucket."""
+    name = f"bucket-{secrets.token_hex(4)}"
+    object_storage.make(name)
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -66,11 +65,12 @@ def add_names(parser: Parser) -> None:
 
 
 def add_store(parser: Parser) -> None:
-    """--store DIR, for `open_existing_store` and `open_store_for_writing`."""
+    """--store STORE, for `open_existing_store` and `open_store_for_writing`."""
     parser.add_argument(
         "--store",
-        metavar="DIR",
-        help=f"the folder of the results (default: ${STORE_VARIABLE}, else ./{DEFAULT_STORE})",
+        metavar="STORE",
+        help="the folder of the results, or their address on object storage, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX "
+        f"(default: ${STORE_VARIABLE}, else ./{DEFAULT_STORE})",
     )
 
 
@@ -184,42 +184,40 @@ def entries(namespace: argparse.Namespace) -> list[Entry]:
     return chosen
 
 
-def store_path(namespace: argparse.Namespace) -> Path:
-    """The folder that the command line, the environment or the default names."""
+def store_place(namespace: argparse.Namespace) -> str:
+    """The folder or the address that the command line, the environment or the default names."""
     named: str | None = namespace.store
-    return Path(named or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)
+    return named or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
 
 
 def open_existing_store(namespace: argparse.Namespace) -> ResultStore:
     """The store, for reading; raises StoreError where there is none."""
     from results.store import ResultStore
 
-    return ResultStore.open(store_path(namespace))
+    return ResultStore.open(store_place(namespace))
 
 
 def open_store_if_any(namespace: argparse.Namespace) -> ResultStore | None:
-    """The store, for reading; None where the folder is not there or empty. Raises StoreError for anything else."""
+    """The store, for reading; None where there is nothing. Raises StoreError for anything else."""
+    from results.files import NoStore
+
     try:
-        if not os.listdir(store_path(namespace).expanduser()):
-            return None
-    except FileNotFoundError:
+        return open_existing_store(namespace)
+    except NoStore:
         return None
-    except OSError:
-        pass  # a file, or not to be read: opening says so
-    return open_existing_store(namespace)
 
 
 def note_damaged(store: ResultStore) -> None:
     """Says on stderr which files of the store the readings so far had to skip."""
     for name, fault in sorted(store.damaged.items()):
-        print(f"sweep: note: a damaged file is skipped: {store.root / name}: {fault}", file=sys.stderr)
+        print(f"sweep: note: a damaged file is skipped: {store.files}/{name}: {fault}", file=sys.stderr)
 
 
 def open_store_for_writing(namespace: argparse.Namespace) -> ResultStore:
     """The store, made where there is none; raises StoreError where it cannot be written."""
     from results.store import ResultStore
 
-    return ResultStore.open(store_path(namespace), create=True)
+    return ResultStore.open(store_place(namespace), create=True)
 
 
 def print_json(value: Any) -> None:

@@ -63,6 +63,7 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def plan_studies(namespace: argparse.Namespace) -> int:
     """The verb `plan`."""
+    from results.opening import locate
     from sweep.plan import decisions_for, plan_study
     from sweep.sources import other_source
 
@@ -75,9 +76,9 @@ def plan_studies(namespace: argparse.Namespace) -> int:
     costs = _costs(namespace, entries, plans, store, device)
     if store is not None:
         options.note_damaged(store)
-    root = str(options.store_path(namespace).expanduser().absolute())
+    place = str(locate(options.store_place(namespace)))
     records = [
-        _plan_record(plan, store, decisions, cost) | {"device": device, "store": root}
+        _plan_record(plan, store, decisions, cost) | {"device": device, "store": place}
         for plan, cost in zip(plans, costs, strict=False)
     ]
     others = [other_source(entry, store) for entry in entries]
@@ -96,7 +97,7 @@ def plan_studies(namespace: argparse.Namespace) -> int:
         print(
             "\n".join([f"together: {work.counted(distinct, 'trial')} pending{shared}", *cost_lines(costs[-1], device)])
         )
-    print(f"store: {root}{'' if store is not None else ' (not there yet)'}")
+    print(f"store: {place}{'' if store is not None else ' (not there yet)'}")
     return 0
 
 

@@ -63,7 +63,7 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
     for line in work.prerequisite_lines(work.prerequisite_records(needs.values()), "prerequisite: "):
         print(line)
     _print_failures(launch)
-    print(f"store: {launch.store.root}")
+    print(f"store: {launch.store.files}")
     sys.stdout.flush()
     if outcome.traceback:
         print(f"{outcome.traceback.rstrip()}\n{BUG}", file=sys.stderr)

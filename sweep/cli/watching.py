@@ -110,7 +110,7 @@ def status_records(
         record["pace"] = found_pace and vars(found_pace)
         record["gone"] = gone
         record["damaged"] = dict(sorted(store.damaged.items()))
-        record["store"] = str(store.root)
+        record["store"] = store.location
     return records
 
 

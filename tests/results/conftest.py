@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from results.backoff import Backoff
 from results.store import ResultStore
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -44,6 +45,32 @@ def metric(moment: Callable[[float], datetime.datetime]) -> Callable[..., dict[s
     return row
 
 
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
+def store(request: pytest.FixtureRequest) -> ResultStore:
+    """A new store, on every kind of storage in turn."""
+    if request.param == "folder":
+        return ResultStore.open(request.getfixturevalue("tmp_path") / "runs", create=True)
+    storage, bucket = request.getfixturevalue("object_storage"), request.getfixturevalue("bucket")
+    return ResultStore.open(storage.address(f"{bucket}/runs"), create=True)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> ResultStore:
+def folder_store(tmp_path: Path) -> ResultStore:
+    """A new store in a folder."""
     return ResultStore.open(tmp_path / "runs", create=True)
+
+
+class Clock:
+    """Time that passes only while somebody sleeps. slept: how long, each time."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def backoff(self, **changes: float) -> Backoff:
+        """The usual patience, by this clock and without chance."""
+        return Backoff(clock=lambda: sum(self.slept), sleep=self.slept.append, chance=lambda: 0.0, **changes)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

@@ -27,6 +27,11 @@ QUANTITIES = (RATE, ACCURACY, PICTURES)
 BETA = "objective.beta[0]"
 
 
+@pytest.fixture
+def store(folder_store: ResultStore) -> ResultStore:
+    return folder_store
+
+
 def plan(*trials: str) -> pd.DataFrame:
     size = len(trials)
     return pd.DataFrame(

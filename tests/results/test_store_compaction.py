@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from results import compaction
 from results.commit import write_rows
-from results.files import LocalFiles, StoreError
+from results.files import Files, LocalFiles, StoreError
 from results.parts import to_arrow
 from results.scan import collapse, winners
 from results.store import ResultStore
@@ -27,6 +27,16 @@ Row = Callable[..., dict[str, Any]]
 
 class Crash(BaseException):
     """The process is dead."""
+
+
+class Overlaid:
+    """Other files, some of whose methods a subclass replaces."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.files, name)
 
 
 def fill(store: ResultStore, attempt: Row, metric: Row, moment: Any, count: int) -> None:
@@ -64,8 +74,9 @@ def test_a_table_becomes_one_file_and_reads_the_same(
     assert record.rows == {"trials": 6, "metrics": 6, "curves": 6, "images": 6}
     assert record.bytes_after < record.bytes_before
     for table in record.merged:
-        (file,) = (store.root / table).iterdir()
-        assert pq.read_metadata(file).num_rows == 6
+        (name,) = store.files.names(table)
+        with store.files.open(name) as file:
+            assert pq.read_metadata(file).num_rows == 6
     assert contents(store) == before
     np.testing.assert_array_equal(store.image("t4", "samples"), [4, 1, 2])
     np.testing.assert_array_equal(store.weights("t4")["w"], [4.0, 4.0])
@@ -83,23 +94,25 @@ def test_a_crash_between_writing_and_deleting_is_harmless(
     fill(store, attempt, metric, moment, 4)
     before = contents(store)
 
-    class Dying(LocalFiles):
+    class Dying(Overlaid):
         left = survivors
+        lock = threading.Lock()
 
         def delete(self, name: str) -> bool:
-            if not self.left:
-                raise Crash
-            self.left -= 1
-            return super().delete(name)
+            with self.lock:
+                if not self.left:
+                    raise Crash
+                self.left -= 1
+            return self.files.delete(name)
 
     with pytest.raises(Crash):
-        ResultStore(Dying(store.root)).compact(minimum=2)
-    assert len(list((store.root / "trials").iterdir())) == 5 - survivors
+        ResultStore(Dying(store.files)).compact(minimum=2)
+    assert len(store.files.names("trials")) == 5 - survivors
     assert contents(store) == before
     assert len(store.trials()) == 4
     store.compact(minimum=2)
     assert contents(store) == before
-    assert len(list((store.root / "trials").iterdir())) == 1
+    assert len(store.files.names("trials")) == 1
 
 
 def test_a_commit_under_way_is_not_lost(store: ResultStore, attempt: Row, metric: Row) -> None:
@@ -117,7 +130,7 @@ def test_a_file_that_vanishes_while_it_is_read_is_looked_for_again(
 ) -> None:
     fill(store, attempt, metric, moment, 5)
 
-    class Overtaken(LocalFiles):
+    class Overtaken(Overlaid):
         """Another process compacts after this one has listed and before it reads."""
 
         done = False
@@ -126,18 +139,18 @@ def test_a_file_that_vanishes_while_it_is_read_is_looked_for_again(
             if not self.done:
                 self.done = True
                 store.compact(minimum=2)
-            return super().open(name)
+            return self.files.open(name)
 
-    assert len(ResultStore(Overtaken(store.root)).trials()) == 5
+    assert len(ResultStore(Overtaken(store.files)).trials()) == 5
 
-    class Emptying(LocalFiles):
+    class Emptying(Overlaid):
         def open(self, name: str) -> pa.NativeFile:
-            super().delete(name)
-            write_rows(LocalFiles(self.root), f"trials/{random.random()}.parquet", to_arrow("trials", []))
-            return super().open(name)
+            self.files.delete(name)
+            write_rows(self.files, f"trials/{random.random()}.parquet", to_arrow("trials", []))
+            return self.files.open(name)
 
     with pytest.raises(StoreError, match="kept changing"):
-        ResultStore(Emptying(store.root)).trials()
+        ResultStore(Emptying(store.files)).trials()
 
 
 def test_a_listing_that_a_compaction_overtakes_is_made_again(tmp_path: Path) -> None:
@@ -163,7 +176,7 @@ def test_readers_see_every_trial_while_others_write_and_compact(store: ResultSto
     reads = [0]
 
     def read() -> None:
-        own = ResultStore.open(store.root)
+        own = ResultStore.open(store.location)
         least = 8
         while not stop.is_set():
             trials, metrics = own.trials(["trial", "attempt"]), own.winning("metrics", ["trial"])

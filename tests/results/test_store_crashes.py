@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from results.files import LocalFiles, StoreError
+from results.files import Files, LocalFiles, StorageFull, StoreError
 from results.store import ResultStore
 
 Row = Callable[..., dict[str, Any]]
@@ -27,26 +25,27 @@ class Killed(BaseException):
     """The process is dead: nothing more is done."""
 
 
-class DyingFiles(LocalFiles):
-    """The disk as a process sees it that is killed before it makes, or after it has made, its n-th file."""
+class DyingFiles:
+    """Storage as a process sees it that is killed before it makes, or after it has made, its n-th file."""
 
-    def __init__(self, root: Path, lives: int) -> None:
-        super().__init__(root)
+    def __init__(self, files: Files, lives: int) -> None:
+        self.files = files
         self.lives = lives
         self.made: list[str] = []
 
-    @contextlib.contextmanager
-    def create(self, name: str, *, durable: bool = True) -> Iterator[BinaryIO]:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.files, name)
+
+    def write(self, name: str, content: bytes, *, durable: bool = True) -> None:
         self.breathe()
-        with super().create(name, durable=durable) as file:
-            yield file
+        self.files.write(name, content, durable=durable)
         self.made.append(name.split("/")[0])
         self.lives -= 1
         self.breathe()
 
     def delete(self, name: str) -> bool:
         self.breathe()
-        return super().delete(name)
+        return self.files.delete(name)
 
     def breathe(self) -> None:
         if self.lives <= 0:
@@ -71,7 +70,7 @@ def pack(attempt: Row, metric: Row, moment: Any) -> Callable[[str, str], dict[st
 @pytest.mark.parametrize("lives", range(1, len(FILES) + 1))
 def test_a_kill_after_any_file_leaves_all_or_nothing(store: ResultStore, pack: Any, lives: int) -> None:
     store.commit(pack("before", "a0"), {"before/w": np.ones(2)})
-    dying = DyingFiles(store.root, lives)
+    dying = DyingFiles(store.files, lives)
     with pytest.raises(Killed):
         ResultStore(dying).commit(pack("t", "a1"), {"t/w": np.ones(2)})
     assert tuple(dying.made) == FILES[:lives]
@@ -90,8 +89,9 @@ def test_a_kill_after_any_file_leaves_all_or_nothing(store: ResultStore, pack: A
 
 @pytest.mark.parametrize("place", FILES)
 def test_a_disk_that_fails_at_any_file_commits_nothing_and_leaves_nothing(
-    store: ResultStore, pack: Any, monkeypatch: pytest.MonkeyPatch, place: str
+    folder_store: ResultStore, pack: Any, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
+    store = folder_store
     real = os.fsync
 
     def full(descriptor: int) -> None:
@@ -101,7 +101,8 @@ def test_a_disk_that_fails_at_any_file_commits_nothing_and_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(StoreError, match=f"cannot write .*/{place}/.*: no space left on device; nothing was comm"):
+        told = f"cannot write .*/{place}/.*: no space left on device: the disk is full; .*; nothing was committed"
+        with pytest.raises(StorageFull, match=told):
             store.commit(pack("t", "a"), {"t/w": np.ones(2)})
     assert [path for path in store.root.rglob("*") if path.is_file()] == [store.root / "store.json"]
     store.commit(pack("t", "a"), {"t/w": np.ones(2)})
@@ -109,8 +110,9 @@ def test_a_disk_that_fails_at_any_file_commits_nothing_and_leaves_nothing(
 
 
 def test_a_folder_that_fails_after_the_rename_takes_the_commit_back(
-    store: ResultStore, pack: Any, monkeypatch: pytest.MonkeyPatch
+    folder_store: ResultStore, pack: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store = ResultStore(LocalFiles(folder_store.root, clock.backoff()))
     store.commit(pack("before", "a0"))
     real = os.fsync
 
@@ -121,7 +123,7 @@ def test_a_folder_that_fails_after_the_rename_takes_the_commit_back(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", failing)
-        with pytest.raises(StoreError, match="input/output error; nothing was committed"):
+        with pytest.raises(StoreError, match="input/output error; tried 7 times in 26 s; nothing was committed"):
             store.commit(pack("t", "a"))
     assert store.trials()["trial"].to_pylist() == ["before"]
 
@@ -132,7 +134,8 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_real_limit_on_file_size_is_one_clear_error(store: ResultStore, attempt: Row) -> None:
+def test_a_real_limit_on_file_size_is_one_clear_error(folder_store: ResultStore, attempt: Row) -> None:
+    store = folder_store
     store.commit({"trials": [attempt("before", "a0")]})
     done = run(
         """
@@ -170,7 +173,8 @@ def test_a_real_limit_on_file_size_is_one_clear_error(store: ResultStore, attemp
     assert store.trials()["trial"].to_pylist() == ["before"]
 
 
-def test_a_process_killed_while_it_writes_leaves_only_a_temporary_file(store: ResultStore, attempt: Row) -> None:
+def test_a_process_killed_while_it_writes_leaves_only_a_temporary_file(folder_store: ResultStore, attempt: Row) -> None:
+    store = folder_store
     store.commit({"trials": [attempt("before", "a0")]})
     done = run(
         """
@@ -197,7 +201,7 @@ def test_a_process_killed_while_it_writes_leaves_only_a_temporary_file(store: Re
 
 def test_two_writers_at_once_lose_and_double_nothing(store: ResultStore, pack: Any) -> None:
     def write(writer: int) -> None:
-        own = ResultStore.open(store.root)
+        own = ResultStore.open(store.location)
         for number in range(10):
             own.commit(pack(f"t{number}", f"w{writer}-{number}"))
 

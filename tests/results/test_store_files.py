@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from results import schema
+from results import pruning, schema
 from results.files import LocalFiles, StoreError, Vanished
 from results.store import ResultStore
 
@@ -47,8 +47,9 @@ def test_an_empty_folder_becomes_a_store_and_stays_it(tmp_path: Path, attempt: R
 
 
 def test_an_unwritable_store_can_still_be_read(
-    store: ResultStore, attempt: Row, monkeypatch: pytest.MonkeyPatch
+    folder_store: ResultStore, attempt: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store = folder_store
     store.commit({"trials": [attempt("t", "a")]})
 
     def read_only(*_: object, **__: object) -> None:
@@ -71,53 +72,56 @@ def test_an_unwritable_store_can_still_be_read(
     ],
 )
 def test_the_mark_of_a_store_is_checked(store: ResultStore, content: str, message: str) -> None:
-    (store.root / "store.json").write_text(content)
+    store.files.write("store.json", content.encode())
     with pytest.raises(StoreError, match=message):
-        ResultStore.open(store.root)
+        ResultStore.open(store.location)
 
 
-def flip(path: Path) -> None:
+def flip(content: bytes) -> bytes:
     """Garbles the pages and leaves the footer whole."""
-    content = bytearray(path.read_bytes())
-    content[4:200] = bytes(196)
-    path.write_bytes(bytes(content))
+    return content[:4] + bytes(196) + content[200:]
 
 
-def rewrite(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
-    table = change(pq.read_table(path))
-    pq.write_table(table, path)
+def rewrite(content: bytes, change: Callable[[pa.Table], pa.Table]) -> bytes:
+    made = io.BytesIO()
+    pq.write_table(change(pq.read_table(io.BytesIO(content))), made)
+    return made.getvalue()
+
+
+def damage_file(store: ResultStore, name: str, damage: Callable[[bytes], bytes]) -> None:
+    store.files.write(name, damage(store.files.read(name)))
 
 
 def marked(table: pa.Table, version: int, name: str) -> pa.Table:
     return table.replace_schema_metadata({schema.FORMAT_KEY: str(version).encode(), schema.TABLE_KEY: name.encode()})
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-10])
+def cut(content: bytes) -> bytes:
+    return content[:-10]
 
 
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
+def empty(content: bytes) -> bytes:
+    return b""
 
 
-def be_text(path: Path) -> None:
-    path.write_text("trial,value\nt,1\n" * 9)
+def be_text(content: bytes) -> bytes:
+    return b"trial,value\nt,1\n" * 9
 
 
-def be_of_another_program(path: Path) -> None:
-    pq.write_table(pa.table({"trial": ["t"], "value": [1.0]}), path)
+def be_of_another_program(content: bytes) -> bytes:
+    return rewrite(content, lambda _: pa.table({"trial": ["t"], "value": [1.0]}))
 
 
-def be_of_another_table(path: Path) -> None:
-    rewrite(path, lambda table: marked(table, 1, "trials"))
+def be_of_another_table(content: bytes) -> bytes:
+    return rewrite(content, lambda table: marked(table, 1, "trials"))
 
 
-def hold_text(path: Path) -> None:
-    rewrite(path, lambda table: table.set_column(table.column_names.index("value"), "value", pa.array(["x"])))
+def hold_text(content: bytes) -> bytes:
+    return rewrite(content, lambda table: table.set_column(table.column_names.index("value"), "value", pa.array(["x"])))
 
 
-def lack_a_key(path: Path) -> None:
-    rewrite(path, lambda table: table.drop_columns("quantity"))
+def lack_a_key(content: bytes) -> bytes:
+    return rewrite(content, lambda table: table.drop_columns("quantity"))
 
 
 @pytest.mark.parametrize(
@@ -134,55 +138,56 @@ def lack_a_key(path: Path) -> None:
     ],
 )
 def test_torn_and_foreign_files_are_skipped_and_named(
-    store: ResultStore, attempt: Row, metric: Row, damage: Callable[[Path], None], reason: str
+    store: ResultStore, attempt: Row, metric: Row, damage: Callable[[bytes], bytes], reason: str
 ) -> None:
     bad = store.commit({"trials": [attempt("t", "a")], "metrics": [metric("t", "a", "rate", 1.0)]})
     store.commit({"trials": [attempt("u", "b")], "metrics": [metric("u", "b", "rate", 2.0)]})
-    damage(store.root / "metrics" / f"{bad}.parquet")
+    damage_file(store, f"metrics/{bad}.parquet", damage)
     assert store.scan("metrics", ["trial", "value"]).to_pylist() == [{"trial": "u", "value": 2.0}]
     assert list(store.damaged) == [f"metrics/{bad}.parquet"]
     assert reason in store.damaged[f"metrics/{bad}.parquet"]
     # Compaction neither reads it in nor deletes it.
     store.append("metrics", [metric("u", "b", "psnr", 3.0)])
     assert store.compact(minimum=2).merged["metrics"] == 2
-    assert (store.root / "metrics" / f"{bad}.parquet").exists()
+    assert store.files.exists(f"metrics/{bad}.parquet")
     assert len(store.scan("metrics")) == 2
     assert list(store.damaged) == [f"metrics/{bad}.parquet"]
-    (store.root / "metrics" / f"{bad}.parquet").unlink()
+    assert store.files.delete(f"metrics/{bad}.parquet")
     store.scan("metrics")
     assert store.damaged == {}
 
 
 def test_strange_files_beside_the_parts_are_named_too(store: ResultStore, attempt: Row) -> None:
     store.commit({"trials": [attempt("t", "a")]})
-    (store.root / "trials" / "notes.txt").write_text("mine")
-    (store.root / "trials" / ".hidden").write_text("a desktop's")
+    store.files.write("trials/notes.txt", b"mine")
+    store.files.write("trials/.hidden", b"a desktop's")
     assert len(store.trials()) == 1
     assert store.damaged == {"trials/notes.txt": "not a Parquet file"}
 
 
 def test_a_file_of_newer_code_is_refused(store: ResultStore, attempt: Row) -> None:
     commit = store.commit({"trials": [attempt("t", "a")]})
-    rewrite(store.root / "trials" / f"{commit}.parquet", lambda table: marked(table, 2, "trials"))
+    name = f"trials/{commit}.parquet"
+    damage_file(store, name, lambda content: rewrite(content, lambda table: marked(table, 2, "trials")))
     with pytest.raises(StoreError, match=f"{commit}.parquet was written by a newer version .format 2.; .* up to 1"):
         store.trials()
     store.commit({"trials": [attempt("u", "b")]})
     with pytest.raises(StoreError, match="newer version"):
         store.compact(minimum=2)
-    assert len(list((store.root / "trials").iterdir())) == 2
+    assert len(store.files.names("trials")) == 2
 
 
 def test_columns_that_older_code_did_not_write_are_null(store: ResultStore, attempt: Row) -> None:
     older = store.commit({"trials": [attempt("t", "a", train_seconds=2.0)]})
     store.commit({"trials": [attempt("u", "b", train_seconds=3.0)]})
-    rewrite(
-        store.root / "trials" / f"{older}.parquet",
-        lambda table: table.drop_columns(["train_seconds", "source"]),
-    )
     # Of the same format, newer code may have written a column more.
-    rewrite(
-        store.root / "trials" / f"{older}.parquet",
-        lambda table: table.append_column("mood", pa.array(["good"])),
+    damage_file(
+        store,
+        f"trials/{older}.parquet",
+        lambda content: rewrite(
+            content,
+            lambda table: table.drop_columns(["train_seconds", "source"]).append_column("mood", pa.array(["good"])),
+        ),
     )
     assert store.trials(["trial", "train_seconds"]).to_pylist() == [
         {"trial": "t", "train_seconds": None},
@@ -206,8 +211,7 @@ def test_checkpoints_come_back_bit_for_bit_or_not_at_all(store: ResultStore) -> 
     for name, value in state.items():
         assert tensors[name].shape == value.shape
         assert tensors[name].tobytes() == value.tobytes()
-    path = store.root / "checkpoints" / "p1.safetensors"
-    path.write_bytes(path.read_bytes()[:-3])
+    damage_file(store, "checkpoints/p1.safetensors", lambda content: content[:-3])
     assert store.load_checkpoint("p1") is None
     assert "not a whole safetensors file" in store.damaged["checkpoints/p1.safetensors"]
     store.delete_checkpoint("p1")
@@ -221,7 +225,7 @@ def test_checkpoints_come_back_bit_for_bit_or_not_at_all(store: ResultStore) -> 
 def test_inflight_marks(store: ResultStore) -> None:
     store.mark_inflight("p1", {"launch": "l", "trials": ["t", "u"]})
     store.mark_inflight("p2", {"launch": "l"})
-    (store.root / "inflight" / "p3.json").write_text('{"lau')
+    store.files.write("inflight/p3.json", b'{"lau')
     assert store.inflight() == {"p1": {"launch": "l", "trials": ["t", "u"]}, "p2": {"launch": "l"}}
     assert store.damaged == {"inflight/p3.json": "not JSON"}
     store.clear_inflight("p1")
@@ -234,8 +238,8 @@ def test_inflight_marks(store: ResultStore) -> None:
 def test_heartbeats(store: ResultStore) -> None:
     store.beat("l1")
     old = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=300)
-    (store.root / "heartbeats" / "l0.json").write_text(json.dumps({"launch": "l0", "time": old.isoformat()}))
-    (store.root / "heartbeats" / "l2.json").write_text(json.dumps({"launch": "l2"}))
+    store.files.write("heartbeats/l0.json", json.dumps({"launch": "l0", "time": old.isoformat()}).encode())
+    store.files.write("heartbeats/l2.json", json.dumps({"launch": "l2"}).encode())
     assert list(store.beating(within=60)) == ["l1"]
     assert sorted(store.beating(within=600)) == ["l0", "l1"]
     assert store.damaged == {"heartbeats/l2.json": "not a heartbeat: it has no time"}
@@ -243,23 +247,22 @@ def test_heartbeats(store: ResultStore) -> None:
     assert store.beating(within=60) == {}
 
 
-def test_weights_are_pruned_by_whole_files(store: ResultStore, attempt: Row) -> None:
+def test_weights_are_pruned_by_whole_files(store: ResultStore, attempt: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     pack = {"trials": [attempt("t", "a"), attempt("u", "b")]}
     store.commit(pack, {"t/w": np.ones(5), "u/w": np.ones(5)})
     store.commit({"trials": [attempt("v", "c")]}, {"v/w": np.ones(5)})
-    size = sum(path.stat().st_size for path in (store.root / "weights").iterdir())
+    size = sum(store.files.sizes("weights").values())
     record = store.prune_weights(["t", "v"], dry_run=True)
     assert (record.files, record.kept, record.dry_run) == (1, 1, True)
     assert store.weighted() == {"t", "u", "v"}
     assert store.prune_weights(["t", "v"]).files == 1
     assert store.weighted() == {"t", "u"}
-    orphan = store.root / "weights" / "orphan.safetensors"
-    orphan.write_bytes(b"of a commit that may be under way")
+    store.files.write("weights/orphan.safetensors", b"of a commit that may be under way")
     record = store.prune_weights()
     assert (record.files, record.kept) == (1, 1)
     assert 0 < record.bytes < size
-    assert orphan.exists()
-    os.utime(orphan, (0, 0))
+    assert store.files.exists("weights/orphan.safetensors")
+    monkeypatch.setattr(pruning, "ORPHAN_SECONDS", -1.0)
     assert store.prune_weights().files == 1
     assert len(store.trials()) == 3
 
@@ -271,9 +274,9 @@ def test_checkpoints_of_running_packs_are_spared(store: ResultStore) -> None:
     store.beat("l")
     record = store.prune_checkpoints(dry_run=True)
     assert (record.files, record.kept) == (1, 1)
-    assert record.bytes == (store.root / "checkpoints" / "p2.safetensors").stat().st_size
+    assert record.bytes == store.files.size("checkpoints/p2.safetensors")
     store.prune_checkpoints()
-    assert [path.name for path in (store.root / "checkpoints").iterdir()] == ["p1.safetensors"]
+    assert store.files.names("checkpoints") == ["checkpoints/p1.safetensors"]
     # The launch is dead: what it left is no longer needed by anyone alive.
     store.clear_beat("l")
     assert store.prune_checkpoints().files == 1

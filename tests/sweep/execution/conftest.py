@@ -95,7 +95,7 @@ class Toy:
         path = "sequential" if trials[0].model.convolutional else "fused"
         decision = Decision(shape=trials[0].shape, device=more.pop("device", "cpu"), width=width, path=path)
         pack = Pack(trials=tuple(trials), decision=decision, task=more.pop("task", "train"))
-        settings = Settings(store=str(store.root), launch=more.pop("launch", "test"), **more.pop("settings", {}))
+        settings = Settings(store=store.location, launch=more.pop("launch", "test"), **more.pop("settings", {}))
         quantities = more.pop("quantities", (self.quantity,))
         return PackTask.of(pack, quantities, settings, (Source.of(self.module),), more.pop("retry", 0))
 

@@ -146,43 +146,75 @@ def test_a_ray_of_our_own_is_gone_when_it_is_left(toy: Any, store: ResultStore, 
     assert not (store.root / "tune").exists()
 
 
-@pytest.mark.slow
-def test_a_running_cluster_is_used_and_left_running(store: ResultStore, tmp_path: Path) -> None:
-    """The head has its own temporary folder and port, and takes nothing but what this test gives it."""
+@contextlib.contextmanager
+def a_cluster(*nodes: tuple[str, ...], cpus: int) -> Iterator[str]:
+    """The address of a head with so many CPUs, its own temporary folder and port; nodes: commands before theirs."""
     with socket.create_server(("", 0)) as free:
         port = free.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="ray-head-", dir="/tmp"))
-    environment = os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-    scripts = Path(sys.executable).parent
-    start = [scripts / "ray", "start", "--head", f"--port={port}", "--num-cpus=1", f"--temp-dir={folder}", "--block"]
-    head = psutil.Popen(
-        [*start, "--include-dashboard=false"],
-        env=environment,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    address, ray = f"127.0.0.1:{port}", str(Path(sys.executable).parent / "ray")
+    head = ["--head", f"--port={port}", f"--num-cpus={cpus}", f"--temp-dir={folder}", "--include-dashboard=false"]
+    started: list[psutil.Popen] = []
+
+    def start(*command: str) -> None:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        variables = os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+        started.append(psutil.Popen([*command, "--block"], env=variables, **quiet))
+
     try:
+        start(ray, "start", *head)
         for _ in range(300):
             with contextlib.suppress(ExecutorError):
-                check_listening(f"127.0.0.1:{port}")
+                check_listening(address)
                 break
             time.sleep(0.1)
-        sweep = [sys.executable, "-m", "sweep", "launch", f"{TOY}:calm", "--store", store.root, "--pack", "8"]
-        done = subprocess.run(
-            [*sweep, "--address", f"127.0.0.1:{port}"], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert store.trials().num_rows == 16
-        assert not (store.root / "tune").exists()
-        check_listening(f"127.0.0.1:{port}")
+        for node in nodes:
+            start(*node, ray, "start", f"--address={address}", "--num-cpus=1")
+        for _ in range(60 if nodes else 0):
+            told = subprocess.run([ray, "status", f"--address={address}"], capture_output=True, text=True, check=False)
+            if f"/{cpus + len(nodes)}.0 CPU" in told.stdout:
+                break
+            time.sleep(0.5)
+        yield address
     finally:
-        processes = [head, *head.children(recursive=True)]
-        head.terminate()
+        processes = [one for each in started for one in (each, *each.children(recursive=True))]
+        for each in started:
+            each.terminate()
         _, alive = psutil.wait_procs(processes, timeout=10)
         for process in alive:
             process.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def launch_calm(store: ResultStore, address: str, **variables: str) -> None:
+    sweep = [sys.executable, "-m", "sweep", "launch", f"{TOY}:calm", "--store", store.location, "--pack", "8"]
+    environment = os.environ | {"RAY_AUTH_MODE": "disabled"} | variables
+    done = subprocess.run([*sweep, "--address", address], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert store.trials().num_rows == 16
+
+
+@pytest.mark.slow
+def test_a_running_cluster_is_used_and_left_running(store: ResultStore) -> None:
+    with a_cluster(cpus=1) as address:
+        launch_calm(store, address)
+        assert not (store.root / "tune").exists()
+        check_listening(address)
+
+
+@pytest.mark.slow
+def test_workers_need_nothing_of_the_drivers_disk(store: ResultStore) -> None:
+    """All packs run on a node where an empty disk that cannot be written hides the driver's temporary folder."""
+    folder = Path(tempfile.mkdtemp(prefix="d-", dir="/tmp"))  # short, or it would not be taken
+    before = folder.stat().st_mtime_ns
+    hide = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o ro,size=64k hidden "$0" && exec "$@"', str(folder))
+    if subprocess.run([*hide, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("a disk cannot be hidden here: that takes root, and the right to mount")
+    with a_cluster(hide, cpus=0) as address:
+        launch_calm(store, address, TMPDIR=str(folder))
+    assert folder.stat().st_mtime_ns > before  # something was there, and is gone
+    folder.rmdir()
+    assert not (store.root / "tune").exists()
 
 
 @pytest.mark.slow

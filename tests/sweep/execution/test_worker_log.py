@@ -164,3 +164,29 @@ def test_on_object_storage_the_tail_is_uploaded_now_and_then(
     (kept,) = stored_logs(store, task.ids[0])
     assert kept.text == "one\ntwo\n"
     assert store.files.names(FOLDER) == []
+
+
+@pytest.mark.slow
+def test_on_a_real_bucket_a_live_log_is_seen_and_leaves_one_row(
+    object_storage: Any, bucket: str, toy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_log, "TEND_SECONDS", 0.05)
+    monkeypatch.setattr(worker_log, "UPLOAD_SECONDS", 0.1)
+    store = ResultStore.open(object_storage.address(f"{bucket}/runs"), create=True)
+    task = toy.task(store, toy.trials(1, 2))
+    with captured(task):
+        pass
+    assert not [key for key in object_storage.keys(bucket) if "logs/" in key]
+    with captured(task) as log:
+        assert log is not None
+        os.write(1, b"one\n")
+        while not live_logs(store):
+            pass
+        (live,) = live_logs(store).values()
+        assert (live.text, live.trials) == ("one\n", task.ids)
+        os.write(1, b"two\n")
+    assert store.files.names(FOLDER) == []
+    dead = log.header.replace(str(log.row["log"]).encode(), b"dead") + b"last\n"
+    store.files.write(f"{FOLDER}/{task.pack}-dead.log", dead)
+    assert collect_logs(store, packs=[task.pack]) == 1
+    assert sorted(one.text for one in stored_logs(store, task.ids[1])) == ["last\n", "one\ntwo\n"]
