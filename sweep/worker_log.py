@@ -76,8 +76,8 @@ class WorkerLog:
         size = os.fstat(self.descriptor).st_size
         if size > LONGEST_BYTES:
             end = self.text().encode()
-            os.ftruncate(self.descriptor, 0)
-            os.write(self.descriptor, self.header + end)
+            os.ftruncate(self.descriptor, len(self.header))
+            os.write(self.descriptor, end)
             size, self._uploaded = len(self.header) + len(end), 0
         if not self.local and size != self._uploaded and time.monotonic() >= self._next_upload:
             self._uploaded, self._next_upload = size, time.monotonic() + UPLOAD_SECONDS

@@ -368,8 +368,8 @@ def test_on_cuda_what_is_trained_is_evaluated_apart_on_cpus(store: ResultStore) 
     told = [(task.task, task.decision.device, len(task.trials), len(task.quantities)) for task in workers.tasks]
     assert told == [
         ("train", "cuda", 4, 0),
-        ("train", "cuda", 2, 0),
         ("evaluate", "cpu", 4, 1),
+        ("train", "cuda", 2, 0),
         ("evaluate", "cpu", 2, 1),
     ]
     assert {(device, row["width"]) for (_, device), row in store.decisions().items()} == {("cpu", 6)}
@@ -412,7 +412,7 @@ def test_what_an_earlier_launch_trained_is_evaluated_where_this_one_does(store: 
     _, outcome = launch(store, workers, wider, device="cuda")
     assert (outcome.exit_code, outcome.statuses) == (0, {"completed": 3, "evaluated": 3})
     told = [(task.task, task.decision.device, len(task.trials), len(task.quantities)) for task in workers.tasks]
-    assert told == [("train", "cuda", 3, 0), ("evaluate", "cpu", 3, 2), ("evaluate", "cpu", 3, 1)]
+    assert told == [("evaluate", "cpu", 3, 1), ("train", "cuda", 3, 0), ("evaluate", "cpu", 3, 2)]  # seed after seed
 
 
 def test_a_trial_that_kills_the_worker_that_evaluates_it_apart_stays_trained(store: ResultStore) -> None:

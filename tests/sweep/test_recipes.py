@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ def test_there_is_an_example_of_each() -> None:
 
 
 def lint(script: str) -> None:
-    found = subprocess.run(["shellcheck", "-"], input=script, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [Path(sys.executable).with_name("shellcheck"), "-"], input=script, capture_output=True, text=True, check=False
+    )
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
 
 

@@ -190,7 +190,7 @@ def test_prerequisites_are_told_before_and_after(
     assert main(["plan", f"{path}:judged", *store]) == 0
     told = capsys.readouterr().out
     assert "prerequisites 2: 2 pending\n    told-shift of told-points: pending\n" in told
-    assert "  time          unknown yet\n" in told
+    assert "unknown yet" in told
     assert main(["launch", f"{path}:judged", *store, "--executor", "local"]) == 3
     told = capsys.readouterr().out
     assert "toy/judged: 2 trials = 2 settings × 1 seed: 0 finished, 2 pending\n2 prerequisites:\n" in told
