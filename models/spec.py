@@ -16,7 +16,7 @@ import difflib
 import functools
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -73,8 +73,21 @@ class Spec(BaseModel):
         return to_json(self.canonical())
 
     @functools.cached_property
+    def masked_json(self) -> str:
+        return to_json(self.masked())
+
+    @functools.cached_property
     def complete_json(self) -> str:
         return to_json(self.complete())
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Every kind in this specification, itself first: a model with its parts, an optimiser with its schedule."""
+        return (self, *self._kinds_inside) if isinstance(self, Kind) else self._kinds_inside
+
+    @functools.cached_property
+    def _kinds_inside(self) -> tuple[Kind, ...]:
+        return tuple(kind for name in type(self).model_fields for kind in _kinds(getattr(self, name)))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other values in it, validated, and without what this one has cached of its own."""
@@ -83,14 +96,14 @@ class Spec(BaseModel):
 
     def _encode(self, form: Form) -> dict[str, Any]:
         encoded: dict[str, Any] = {}
-        for name, field in type(self).model_fields.items():
+        for name, default in _defaults(type(self)).items():
             value = getattr(self, name)
             if form == "masked" and name in self._numbers():
                 encoded[name] = len(value) if isinstance(value, tuple) else "number"
             elif (
                 form == "complete"
                 or (form == "masked" and isinstance(value, Spec))
-                or value != field.get_default(call_default_factory=True)
+                or value != default
                 or _is_revised(value)
             ):
                 encoded[name] = _plain(value, form)
@@ -100,12 +113,26 @@ class Spec(BaseModel):
         return frozenset()
 
 
+@functools.cache
+def _defaults(cls: type[Spec]) -> Mapping[str, Any]:
+    """The fields of a specification with their defaults, which pydantic would copy at each look."""
+    return {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items()}
+
+
 def _is_revised(value: Any) -> bool:
     """Whether a part has a revision above 1 in it: then it is written out even where it is the default."""
     if isinstance(value, Spec):
         own = isinstance(value, Kind) and value.revision > 1
         return own or any(_is_revised(getattr(value, name)) for name in type(value).model_fields)
     return isinstance(value, tuple) and any(map(_is_revised, value))
+
+
+def _kinds(value: Any) -> Iterator[Kind]:
+    if isinstance(value, Spec):
+        yield from value.kinds
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _kinds(item)
 
 
 def _plain(value: Any, form: Form) -> Any:

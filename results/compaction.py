@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results.files import Files, Vanished
@@ -104,7 +105,11 @@ def _sources(
 
 
 def _merge(files: Files, pool: Executor, table: str, sources: Mapping[str, int], target: str) -> int:
-    """Writes the rows of the sources that stand into one file, some 64 MiB at a time, and counts them."""
+    """Writes the rows of the sources that stand into one file, some 64 MiB at a time, and counts them.
+
+    The sources go in the order of their first attempts, and so of their launches: a study's rows lie together, and a
+    reader of them skips the row groups of others, of which the statistics tell the attempts.
+    """
     schema = schema_of(table)
 
     def keys_of(name: str) -> pa.Table:
@@ -114,10 +119,11 @@ def _merge(files: Files, pool: Executor, table: str, sources: Mapping[str, int],
     keys = list(pool.map(keys_of, sources))
     kept = np.split(standing(pa.concat_tables(keys), table), np.cumsum([len(each) for each in keys])[:-1])
     masks = dict(zip(sources, kept, strict=True))
+    ordered = sorted(zip(map(_first_attempt, keys), sources, strict=True))
     with files.create(target) as file, part_writer(file, schema) as writer:
         waiting: list[pa.Table] = []
         size = 0
-        for names in _batches(sources):
+        for names in _batches({name: sources[name] for _, name in ordered}):
             for name, groups in zip(names, _read(files, pool, table, names), strict=True):
                 start = 0
                 for group in groups:
@@ -129,6 +135,12 @@ def _merge(files: Files, pool: Executor, table: str, sources: Mapping[str, int],
                         size = 0
         _write(writer, waiting, schema)
     return int(sum(mask.sum() for mask in kept))
+
+
+def _first_attempt(keys: pa.Table) -> str:
+    """The least of a file's attempts; nothing where it has none."""
+    least = pc.min(keys["attempt"]).as_py() if "attempt" in keys.column_names else None
+    return least or ""
 
 
 def _batches(sizes: Mapping[str, int]) -> Iterator[list[str]]:

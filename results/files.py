@@ -77,6 +77,9 @@ class Files(Protocol):
     def write(self, name: str, content: bytes, *, durable: bool = True) -> None:
         """`create` for content that is at hand."""
 
+    def overwrite(self, name: str, content: bytes) -> None:
+        """Replaces a small file where it is, for records that are written often and outlive no machine."""
+
     def delete(self, name: str) -> bool:
         """Removes a file; False where it was gone already."""
 
@@ -203,6 +206,28 @@ class LocalFiles:
         def tried() -> None:
             with self.create(name, durable=durable) as file:
                 file.write(content)
+
+        self.backoff.again(tried)
+
+    def overwrite(self, name: str, content: bytes) -> None:
+        """Replaces a small file by one write into it, for records that are written often and outlive no machine.
+
+        A rename over a file makes some file systems write its data out first, which takes as long as a no-op trial. A
+        reader at the same instant may see both; whoever reads after a writer has died sees one.
+        """
+        path = self.root / name
+
+        def tried() -> None:
+            try:
+                self._make(path.parent)
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+                try:
+                    os.pwrite(descriptor, content, 0)
+                    os.ftruncate(descriptor, len(content))
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                raise fault(f"cannot write {path}", error) from error
 
         self.backoff.again(tried)
 

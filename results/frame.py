@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from results.evaluations import reasons
 from results.files import LocalFiles, StoreError
 from results.quantity import Quantity
+from results.scan import first_rows
 from results.schema import EVALUATION_FAILED, FINISHED
 from results.store import ResultStore
 
@@ -160,15 +161,16 @@ def build_frame(
     finished = stored.filter(pc.is_in(stored["status"], value_set=pa.array(sorted(FINISHED))))
     metrics = _metrics(store, finished, quantities)
     if metrics["error"].null_count < len(metrics):
-        unmeasured = trials["trial"].map(reasons(store.evaluations(winners=finished), quantities))
+        suspects = pc.unique(metrics["trial"].filter(pc.is_valid(metrics["error"])))
+        looked_at = finished.filter(pc.is_in(finished["trial"], value_set=suspects))
+        unmeasured = trials["trial"].map(reasons(store.evaluations(winners=looked_at), quantities))
         failed = (trials["status"] == "completed") & unmeasured.notna()
         trials.loc[failed, "status"] = EVALUATION_FAILED
         trials.loc[failed, "reason"] = unmeasured[failed]
-    values, errors = _widened(metrics)
+    values, errors = _widened(metrics, ids.tolist(), names)
     wide = {}
-    for name in names:
-        wide[name] = _aligned(values, name, ids)
-        wide[f"{name}.se"] = _aligned(errors, name, ids)
+    for place, name in enumerate(names):
+        wide[name], wide[f"{name}.se"] = values[:, place], errors[:, place]
     known = {quantity.name: quantity for quantity in quantities}
 
     def arrays(trial: str, name: str) -> np.ndarray | None:
@@ -217,28 +219,28 @@ def _metrics(store: ResultStore, finished: pa.Table, quantities: Sequence[Quanti
     """The rows of these quantities, values and failures."""
     columns = ["trial", "quantity", "version", "weights", "value", "standard_error", "evaluated", "error"]
     rows = store.winning("metrics", columns, winners=finished)
-    wanted = pa.array([False] * len(rows), pa.bool_())
-    for quantity in quantities:
-        right = pc.and_(pc.equal(rows["quantity"], quantity.name), pc.equal(rows["version"], quantity.version))
-        wanted = pc.or_(wanted, right)
-    return rows.filter(wanted)
+    known = pc.index_in(rows["quantity"], value_set=pa.array([one.name for one in quantities], pa.string()))
+    versions = pa.array([one.version for one in quantities], pa.int32())
+    asked = pc.equal(versions.take(known), rows["version"])  # null for a quantity that is not asked for
+    return rows.filter(asked)
 
 
-def _widened(metrics: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Values and standard errors, each with one row a trial and one column a quantity."""
+def _widened(metrics: pa.Table, trials: Sequence[str], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Values and standard errors, each (trials, quantities), NaN where there is none."""
     rows = metrics.filter(pc.is_null(metrics["error"]))
-    order = [("evaluated", "descending"), ("weights", "ascending")]
-    long = rows.sort_by(order).to_pandas().drop_duplicates(["trial", "quantity"])
-    wide = long.pivot(index="trial", columns="quantity", values=["value", "standard_error"])
-    if wide.empty:
-        return pd.DataFrame(), pd.DataFrame()
-    return wide["value"], wide["standard_error"]
-
-
-def _aligned(wide: pd.DataFrame, name: str, trials: pd.Series) -> np.ndarray:
-    if name not in wide.columns:
-        return np.full(len(trials), np.nan)
-    return wide[name].reindex(trials).to_numpy(dtype=float)
+    rows = rows.filter(pc.is_in(rows["quantity"], value_set=pa.array(names, pa.string())))
+    rows = rows.take(
+        pa.array(first_rows(rows, ("trial", "quantity"), (("evaluated", "descending"), ("weights", "ascending"))))
+    )
+    at = (
+        pc.index_in(rows["trial"], value_set=pa.array(trials, pa.string())).to_numpy(),
+        pc.index_in(rows["quantity"], value_set=pa.array(names, pa.string())).to_numpy(),
+    )
+    wide = []
+    for column in ("value", "standard_error"):
+        wide.append(np.full((len(trials), len(names)), np.nan))
+        wide[-1][at] = rows[column].to_numpy()
+    return wide[0], wide[1]
 
 
 def _plain(trials: pd.DataFrame) -> pd.DataFrame:

@@ -179,6 +179,9 @@ class ObjectFiles:
     def write(self, name: str, content: bytes, *, durable: bool = True) -> None:
         self._put(name, pa.py_buffer(content))
 
+    def overwrite(self, name: str, content: bytes) -> None:
+        self._put(name, pa.py_buffer(content))
+
     def _put(self, name: str, content: pa.Buffer) -> None:
         """Sends a file by one call, so that no exception of Python's can fall between two pieces of it."""
 

@@ -17,11 +17,15 @@ import pyarrow.parquet as pq
 from results.faults import of_storage
 from results.files import Files, StoreError
 from results.schema import EVALUATION_FAILED, FAILED, FINISHED, FORMAT, FORMAT_KEY, KEYS, TABLE_KEY, TABLES
+from results.wanted import Wanted
 
 Row = Mapping[str, object]
 
 # Tables whose rows are large: of these only the row groups that hold a wanted trial are read.
 _LARGE = frozenset({"curves", "images", "codes"})
+# Tables with many rows an attempt: their texts repeat, and are decoded only of the rows that are wanted.
+_REPEATING = frozenset({"metrics", *_LARGE})
+_MANY = 10_000  # rows from which that is worth opening the file once more
 # What else, beside its key, a row cannot do without.
 _NEEDED = {
     "trials": ("trial", "status", "finished"),
@@ -57,11 +61,15 @@ def to_arrow(table: str, rows: Sequence[Row]) -> pa.Table:
     column, a value of another type (nothing is truncated), a time without a zone, or a row without its key.
     """
     schema = schema_of(table)
+    known = frozenset(schema.names)
     for row in rows:
-        check_columns(table, row)
+        if not row.keys() <= known:
+            check_columns(table, row)
     columns = []
     for field in schema:
-        values = [_value(table, field, row.get(field.name)) for row in rows]
+        values = [row.get(field.name) for row in rows]
+        if not _PLAIN.get(field.type, _NONE).issuperset(map(type, values)):
+            values = [_value(table, field, value) for value in values]
         try:
             columns.append(pa.array(values, type=field.type))
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -79,6 +87,15 @@ def to_arrow(table: str, rows: Sequence[Row]) -> pa.Table:
             if status not in known:
                 raise StoreError(f"no status {status!r}; known: {', '.join(sorted(known))}")
     return made
+
+
+_NONE: frozenset[type] = frozenset()
+_PLAIN = {  # what Arrow takes for what it is, value by value
+    pa.string(): frozenset({str, type(None)}),
+    pa.int32(): frozenset({int, type(None)}),
+    pa.int64(): frozenset({int, type(None)}),
+    pa.float64(): frozenset({float, type(None)}),
+}
 
 
 def _value(table: str, field: pa.Field, value: object) -> object:
@@ -115,18 +132,24 @@ def part_writer(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
 class Part:
     """One open part file; of an older schema, its missing columns are null.
 
-    Raises `Damaged` for a file that is torn or not ours, `StoreError` for one of a newer format, `Vanished`, and
-    `Unsteady` where the storage fails in the middle of it.
+    threads: columns are decoded side by side, where few files are read at once. Raises `Damaged` for a file that is
+    torn or not ours, `StoreError` for one of a newer format, `Vanished`, and `Unsteady` where the storage fails in the
+    middle of it.
     """
 
-    def __init__(self, files: Files, table: str, name: str) -> None:
+    def __init__(self, files: Files, table: str, name: str, *, threads: bool = False) -> None:
         self.table = table
+        self.threads = threads
         self.schema = schema_of(table)
         self._files, self._name = files, name
         source = files.open(name)
         try:
             with self._parsing("not a whole Parquet file"):
                 self.file = pq.ParquetFile(source)
+                footer = self.file.metadata
+                if table in _REPEATING and footer.num_rows > _MANY:
+                    texts = _texts(self.schema, footer.schema.names)
+                    self.file = pq.ParquetFile(source, metadata=footer, read_dictionary=texts)
                 self.stored = self.file.schema_arrow
             self._check(name)
         except (Damaged, StoreError):
@@ -158,8 +181,10 @@ class Part:
         if owner != self.table:
             raise Damaged(f"a part of the table {owner!r}")
         for field in self.schema:
-            if field.name in self.stored.names and self.stored.field(field.name).type != field.type:
-                raise Damaged(f"{field.name!r} holds {self.stored.field(field.name).type}, not {field.type}")
+            held = self.stored.field(field.name).type if field.name in self.stored.names else field.type
+            held = held.value_type if pa.types.is_dictionary(held) else held
+            if held != field.type:
+                raise Damaged(f"{field.name!r} holds {held}, not {field.type}")
         for column in KEYS[self.table]:
             if column not in self.stored.names:
                 raise Damaged(f"it has no column {column!r}")
@@ -177,34 +202,62 @@ class Part:
     def groups(self) -> int:
         return int(self.file.num_row_groups)
 
-    def read(self, columns: Sequence[str], trials: pa.Array | None = None) -> pa.Table:
-        """The columns of all row groups; with `trials`, only the rows of these trials."""
-        if trials is None or self.table not in _LARGE:
-            whole = self._read(range(self.groups), columns)
-            return whole if trials is None else whole.filter(pc.is_in(whole["trial"], value_set=trials))
-        found = [self.group(group, columns, trials) for group in range(self.groups)]
-        return pa.concat_tables(found) if found else self._read((), columns)
+    def read(self, columns: Sequence[str], wanted: Wanted | None = None) -> pa.Table:
+        """The columns of all row groups; with `wanted`, its rows alone, from the row groups that may hold any."""
+        if wanted is None:
+            return self._plain(self._read(range(self.groups), columns), columns)
+        groups = [group for group in range(self.groups) if self._may_hold(group, wanted)]
+        if self.table in _LARGE:
+            found = [self._wanted(group, columns, wanted) for group in groups]
+            return pa.concat_tables([self._plain(self._read((), columns), columns), *found])
+        whole = self._read(groups, list(dict.fromkeys([*columns, wanted.column])))
+        return self._plain(whole.filter(wanted.mask(whole)), columns)
 
-    def group(self, group: int, columns: Sequence[str], trials: pa.Array | None = None) -> pa.Table:
-        """One row group; with `trials`, only the rows of these trials."""
-        if trials is None:
-            return self._read((group,), columns)
-        wanted = pc.is_in(self._read((group,), ["trial"])["trial"], value_set=trials)
-        if not pc.any(wanted).as_py():
-            return self._read((), columns)
-        return self._read((group,), columns).filter(wanted)
+    def group(self, group: int, columns: Sequence[str]) -> pa.Table:
+        """One row group."""
+        return self._plain(self._read((group,), columns), columns)
+
+    def _wanted(self, group: int, columns: Sequence[str], wanted: Wanted) -> pa.Table:
+        """Those of one row group: the large columns are read only where there are any."""
+        mask = wanted.mask(self._read((group,), [wanted.column]))
+        groups = (group,) if pc.any(mask).as_py() else ()
+        read = self._read(groups, columns)
+        return self._plain(read.filter(mask) if groups else read, columns)
+
+    def _may_hold(self, group: int, wanted: Wanted) -> bool:
+        bounds = self._bounds(group, wanted.column)
+        return bounds is None or wanted.between(*bounds)
+
+    def _bounds(self, group: int, column: str) -> tuple[str, str] | None:
+        """The least and the largest value of a column in a row group; None where its writer did not say."""
+        if column not in self.stored.names:
+            return None
+        row_group = self.file.metadata.row_group(group)
+        chunks = (row_group.column(place) for place in range(row_group.num_columns))
+        statistics = next((chunk.statistics for chunk in chunks if chunk.path_in_schema == column), None)
+        if statistics is None or not statistics.has_min_max:
+            return None
+        return str(statistics.min), str(statistics.max)
 
     def _read(self, groups: Iterable[int], columns: Sequence[str]) -> pa.Table:
+        """The columns that the file has, as they are encoded in it."""
         stored = [column for column in columns if column in self.stored.names]
         with self._parsing("its pages cannot be read"):
-            read = self.file.read_row_groups(list(groups), columns=stored, use_threads=False)
+            return self.file.read_row_groups(list(groups), columns=stored, use_threads=self.threads)
+
+    def _plain(self, read: pa.Table, columns: Sequence[str]) -> pa.Table:
+        """Exactly these columns, of the schema's types; null those that the file has not."""
         filled = [
             read[column].cast(self.schema.field(column).type)
-            if column in stored
+            if column in read.column_names
             else pa.chunked_array([pa.nulls(len(read), self.schema.field(column).type)])
             for column in columns
         ]
         return pa.Table.from_arrays(filled, schema=pa.schema([self.schema.field(column) for column in columns]))
+
+
+def _texts(schema: pa.Schema, stored: Collection[str]) -> list[str]:
+    return [field.name for field in schema if field.type == pa.string() and field.name in stored]
 
 
 def _first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ their random numbers, so pairing removes what is common to them. Standard deviat
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import stdtr
 
 from results.quantity import Goal
 
@@ -64,6 +64,31 @@ def mean_and_std(values: Floats) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1))
 
 
+def means_and_stds(values: Floats, groups: Sequence[np.ndarray]) -> list[tuple[float, float]]:
+    """`mean_and_std` of the values at each group of places, without the NaNs among them, to the last bit.
+
+    Groups of one size without NaN, as settings at equal seeds are, are done together.
+    """
+    found: list[tuple[float, float]] = [(math.nan, math.nan)] * len(groups)
+    alike: dict[int, list[int]] = {}
+    for index, places in enumerate(groups):
+        alike.setdefault(len(places), []).append(index)
+    for size, members in alike.items():
+        table = values[np.concatenate([groups[index] for index in members])].reshape(len(members), size)
+        whole = (size > 1) & np.isfinite(table).all(axis=1)
+        for index, row in zip(itertools.compress(members, ~whole), table[~whole], strict=True):
+            found[index] = mean_and_std(row[~np.isnan(row)])
+        if not whole.any():
+            continue
+        rows = table[whole]
+        equal = rows.min(axis=1) == rows.max(axis=1)
+        means = np.where(equal, rows[:, 0], rows.mean(axis=1))
+        stds = np.where(equal, 0.0, rows.std(axis=1, ddof=1))
+        for index, mean, std in zip(itertools.compress(members, whole), means.tolist(), stds.tolist(), strict=True):
+            found[index] = mean, std
+    return found
+
+
 def t_test_from_summary(mean1: float, std1: float, n1: int, mean2: float, std2: float, n2: int) -> TTest:
     """Student's two-sided equal-variance t-test of two samples known by mean, standard deviation (ddof = 1) and size.
 
@@ -89,11 +114,13 @@ def paired_t_test(differences: Floats) -> TTest:
 
 
 def _student(difference: float, standard_error: float, degrees: int) -> TTest:
+    from scipy.special import stdtr  # a tenth of a second of importing; scipy.stats takes half a second
+
     if standard_error == 0:
         statistic = math.copysign(math.inf, difference) if difference else 0.0
     else:
         statistic = difference / standard_error
-    p_value = float(2 * stdtr(degrees, -abs(statistic)))  # scipy.stats takes half a second to import
+    p_value = float(2 * stdtr(degrees, -abs(statistic)))
     return TTest(statistic=statistic, degrees_of_freedom=degrees, p_value=p_value)
 
 

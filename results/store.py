@@ -20,14 +20,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from results import compaction, evaluations, liveness, pruning
+from results.arrays import strings
 from results.commit import PARTS_OF_ATTEMPTS, commit, new_identity, now, write_rows
 from results.files import Files, LocalFiles, StoreError, Vanished
 from results.opening import open_files
 from results.parts import Row, check_columns, schema_of, to_arrow
-from results.scan import collapse, of_attempts, read_parts, ruling_columns, winners
+from results.scan import collapse, read_parts, ruling_columns, winners
 from results.schema import FINISHED, TABLES
 from results.tensors import Torn, decode
+from results.wanted import Wanted
 
+Names = Collection[str] | None
 RUNNING_SECONDS = 120.0
 
 
@@ -91,17 +94,13 @@ class ResultStore:
         """
         if table not in PARTS_OF_ATTEMPTS:
             return self._scan(table, columns, trials)
-        return self.winning(table, columns, trials, winners=self._scan("trials", ["attempt"]))
+        return self.winning(table, columns, trials, winners=self._scan("trials", ["attempt"], trials))
 
-    def _scan(self, table: str, columns: Sequence[str] | None, trials: Collection[str] | None = None) -> pa.Table:
+    def _scan(self, table: str, columns: Names, trials: Names = None, wanted: Wanted | None = None) -> pa.Table:
         chosen = list(columns) if columns is not None else schema_of(table).names
-        check_columns(table, chosen)
+        wanted = wanted if trials is None else Wanted.among("trial", trials)
+        check_columns(table, [*chosen, *([wanted.column] if wanted else [])])
         needed = list(dict.fromkeys([*chosen, *ruling_columns(table)]))
-        wanted = None
-        if trials is not None:
-            check_columns(table, ["trial"])
-            needed = list(dict.fromkeys([*needed, "trial"]))
-            wanted = pa.array(sorted(trials), pa.string())
         return collapse(read_parts(self.files, table, needed, self.damaged, wanted), table).select(chosen)
 
     def trials(self, columns: Sequence[str] | None = None, trials: Collection[str] | None = None) -> pa.Table:
@@ -130,8 +129,9 @@ class ResultStore:
         """
         chosen = list(columns) if columns is not None else schema_of(table).names
         counted = self.trials(["attempt"], trials) if winners is None else winners
-        rows = self._scan(table, list(dict.fromkeys([*chosen, "attempt"])), trials)
-        return of_attempts(rows, counted["attempt"]).select(chosen)
+        wanted = Wanted.among("attempt", counted["attempt"].to_pylist())
+        rows = self._scan(table, list(dict.fromkeys([*chosen, "trial"])), wanted=wanted)
+        return (rows if trials is None else rows.filter(Wanted.among("trial", trials).mask(rows))).select(chosen)
 
     def evaluations(self, *, winners: pa.Table | None = None) -> pa.Table:
         """The latest word on each quantity of each finished trial, numbers, images and codes alike.
@@ -139,15 +139,12 @@ class ResultStore:
         Columns trial, key ("rate@v1") and error: why it could not be measured, null where it was. winners: as in
         `winning`, but of finished trials alone.
         """
-        if winners is None:
-            trials = self.trials(["attempt", "status"])
-            winners = trials.filter(pc.is_in(trials["status"], value_set=pa.array(sorted(FINISHED))))
-        return evaluations.latest(lambda table, columns: self.winning(table, columns, winners=winners))
+        counted = self._finished(["attempt"]) if winners is None else winners
+        return evaluations.latest(lambda table, columns: self.winning(table, columns, winners=counted))
 
-    def measured(self) -> pa.Table:
-        """What each finished trial has: columns trial and key ("rate@v1"), for numbers, images and codes."""
-        known = self.evaluations()
-        return known.filter(pc.is_null(known["error"])).select(["trial", "key"])
+    def _finished(self, columns: Sequence[str]) -> pa.Table:
+        trials = self.trials([*columns, "status"])
+        return trials.filter(pc.is_in(trials["status"], value_set=strings(sorted(FINISHED))))
 
     # Reading one trial
 
@@ -168,14 +165,14 @@ class ResultStore:
         prefix = f"{trial}/"
         return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
-    def weighted(self) -> frozenset[str]:
-        """The finished trials whose weights are at hand, so that they can be evaluated without training."""
-        trials = self.trials(["trial", "status", "weights"])
+    def weighted(self, *, winners: pa.Table | None = None) -> frozenset[str]:
+        """The finished trials whose weights are at hand, so that they can be evaluated without training.
+
+        winners: of finished trials, with their column `weights`.
+        """
+        trials = self._finished(["trial", "weights"]) if winners is None else winners
         names = [name.removeprefix("weights/") for name in self.files.names("weights")]
-        held = pc.and_(
-            pc.is_in(trials["status"], value_set=pa.array(sorted(FINISHED))),
-            pc.is_in(trials["weights"], value_set=pa.array(names, pa.string())),
-        )
+        held = pc.is_in(trials["weights"], value_set=strings(names))
         return frozenset(trials["trial"].filter(held).to_pylist())
 
     def curves(self, trial: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:

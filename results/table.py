@@ -7,6 +7,7 @@ a cell for every row and column, a cell without values is shown as missing, one 
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -161,6 +162,11 @@ class Table:
         at_column = _find(self.columns, column, f"table {self.name} has no column")
         return at_row, at_column
 
+    @functools.cached_property
+    def layout(self) -> table_formats.Layout:
+        """This table arranged for printing, in whatever format."""
+        return table_formats.lay_out(self)
+
     @property
     def legend(self) -> str:
         """The whole caption: what is shown, how it was chosen, how complete it is, whether it is reduced."""
@@ -181,6 +187,10 @@ class Table:
 
     def markdown(self) -> str:
         """A GitHub-flavoured Markdown section, padded to read well as plain text."""
+        return self._markdown
+
+    @functools.cached_property
+    def _markdown(self) -> str:
         return table_formats.markdown(self)
 
     def latex(self) -> str:

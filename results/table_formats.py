@@ -8,13 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from results.table import Cell, Heading, Table
+    from results.table import Cell, Published, Table
 
 CSV_COLUMNS = (
     "row",
@@ -37,22 +38,22 @@ CSV_COLUMNS = (
 )
 
 MISSING = "–"
+_SPECIAL = re.compile(r"[\\|*_`<>\[\]#]")  # of Markdown
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
+class Item(NamedTuple):
     """What is printed at one place: the number, its spread, how much of it is there, and the letter of its footnote.
 
-    published, verdict: what stands below the number, of the literature.
+    published, verdict: what stands below the number, of the literature. A tuple, as a large table has 100,000 of them.
     """
 
     value: str
-    spread: str = ""
-    coverage: str = ""
-    mark: str = "plain"
-    footnote: str = ""
-    published: str = ""
-    verdict: str = ""
+    spread: str
+    coverage: str
+    mark: str
+    footnote: str
+    published: str
+    verdict: str
     cell: Cell
     row: str
     column: str
@@ -69,29 +70,34 @@ class Layout:
 
 def lay_out(table: Table) -> Layout:
     """Arranges a table for printing."""
-    ordered = [table.cells[row.name, column.name] for row in table.rows for column in table.columns]
-    notes = list(dict.fromkeys(cell.note for cell in ordered if cell.note))
+    cells = table.cells
+    ordered = [[cells[row.name, column.name] for column in table.columns] for row in table.rows]
+    notes = list(dict.fromkeys(cell.note for line in ordered for cell in line if cell.note))
     letters = {note: _letter(position) for position, note in enumerate(notes)}
     header = (table.stub, *(column.title for column in table.columns))
+    names = [column.name for column in table.columns]
     rows = []
-    for row in table.rows:
-        cells = [(column, table.cells[row.name, column.name]) for column in table.columns]
-        rows.append((row.title, tuple(_item(cell, letters.get(cell.note, ""), row, column) for column, cell in cells)))
+    for row, line in zip(table.rows, ordered, strict=True):
+        items = [
+            _item(cell, letters[cell.note] if cell.note else "", row.name, name)
+            for name, cell in zip(names, line, strict=True)
+        ]
+        rows.append((row.title, tuple(items)))
     footnotes = tuple((letter, note) for note, letter in letters.items())
     return Layout(header=header, rows=tuple(rows), footnotes=footnotes)
 
 
 def number(value: float, digits: int) -> str:
     """A number with this many decimals, a proper minus sign, and no negative zero."""
+    text = f"{value:.{digits}f}"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    text = f"{value:.{digits}f}"
-    if float(text) == 0:
-        text = text.removeprefix("-")
-    return text.replace("-", "−")
+    if text[0] != "-":
+        return text
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
-def _item(cell: Cell, footnote: str, row: Heading, column: Heading) -> Item:
+def _item(cell: Cell, footnote: str, row: str, column: str) -> Item:
     value, spread, coverage = cell.text, "", ""
     if cell.missing:
         value = MISSING
@@ -108,20 +114,19 @@ def _item(cell: Cell, footnote: str, row: Heading, column: Heading) -> Item:
         coverage=coverage,
         mark=cell.mark,
         footnote=footnote,
-        published=_published(cell),
+        published="" if cell.published is None else _published(cell.published, cell.digits),
         verdict=cell.verdict,
         cell=cell,
-        row=row.name,
-        column=column.name,
+        row=row,
+        column=column,
     )
 
 
-def _published(cell: Cell) -> str:
-    if cell.published is None:
-        return ""
-    value, std, digits = cell.published.value, cell.published.std, cell.published.digits
-    digits = cell.digits if digits is None else digits
-    return number(value, digits) + ("" if math.isnan(std) else f" ± {number(std, digits)}")
+def _published(published: Published, digits: int) -> str:
+    digits = digits if published.digits is None else published.digits
+    return number(published.value, digits) + (
+        "" if math.isnan(published.std) else f" ± {number(published.std, digits)}"
+    )
 
 
 def _letter(position: int) -> str:
@@ -136,7 +141,7 @@ def _letter(position: int) -> str:
 
 def markdown(table: Table) -> str:
     """A Markdown section: heading, legend, table, notes. Published numbers and verdicts have lines of their own."""
-    layout = lay_out(table)
+    layout = table.layout
     grid = [[_escape_markdown(text) for text in layout.header]]
     for label, items in layout.rows:
         grid.append([_escape_markdown(label), *(_markdown_item(item) for item in items)])
@@ -168,14 +173,14 @@ def _markdown_item(item: Item) -> str:
     value = _escape_markdown(f"{item.value} {item.spread}".strip())
     if item.mark == "bold" and value:
         value = f"**{value}**"
+    if not item.coverage and not item.footnote:
+        return value
     footnote = f"[{item.footnote}]" if item.footnote else ""
     return " ".join(part for part in (value, item.coverage, footnote) if part)
 
 
 def _escape_markdown(text: str) -> str:
-    for special in "\\|*_`<>[]#":
-        text = text.replace(special, f"\\{special}")
-    return " ".join(text.split())
+    return " ".join(_SPECIAL.sub(r"\\\g<0>", text).split())
 
 
 def csv_text(table: Table) -> str:

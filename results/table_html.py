@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from typing import TYPE_CHECKING
 
-from results.table_formats import Item, lay_out
+from results.table_formats import Item
 
 if TYPE_CHECKING:
     from results.table import Cell, Table
+
+
+_SPECIAL = re.compile("[&<>\"']")
 
 
 def html_text(table: Table) -> str:
@@ -22,7 +26,7 @@ def html_text(table: Table) -> str:
     spread, coverage, footnote: the parts of a value after its mean; published, verdict: lines below it, the latter
         with its first word as another class; table-notes: the list below the table.
     """
-    layout = lay_out(table)
+    layout = table.layout
     quote = html.escape
     reduced = " table-reduced" if table.reduced else ""
     lines = [
@@ -56,30 +60,28 @@ def _html_item(item: Item) -> str:
         classes.append("missing")
     elif cell.partial:
         classes.append("partial")
-    parts = [html.escape(item.value)]
+    parts = [_escaped(item.value)]
     if item.spread:
-        parts.append(f'<span class="spread">{html.escape(item.spread)}</span>')
+        parts.append(f'<span class="spread">{_escaped(item.spread)}</span>')
     inner = " ".join(parts)
     if cell.mark == "bold":
         inner = f"<strong>{inner}</strong>"
     if item.coverage:
-        inner += f' <span class="coverage">{html.escape(item.coverage)}</span>'
+        inner += f' <span class="coverage">{_escaped(item.coverage)}</span>'
     if item.footnote:
         inner += f'<sup class="footnote">{item.footnote}</sup>'
     if item.published:
-        inner += f' <span class="published">published {html.escape(item.published)}</span>'
+        inner += f' <span class="published">published {_escaped(item.published)}</span>'
     if item.verdict:
         word = item.verdict.partition(" ")[0]
-        inner += f' <span class="verdict {html.escape(word)}">{html.escape(item.verdict)}</span>'
-    attributes = {
-        "class": " ".join(classes),
-        "data-row": item.row,
-        "data-column": item.column,
-        "data-trials": " ".join(cell.trials),
-        "title": _tooltip(cell),
-    }
-    written = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
-    return f"<td {written}>{inner}</td>"
+        inner += f' <span class="verdict {_escaped(word)}">{_escaped(item.verdict)}</span>'
+    named = f'data-row="{_escaped(item.row)}" data-column="{_escaped(item.column)}"'
+    more = f'data-trials="{_escaped(" ".join(cell.trials))}" title="{_escaped(_tooltip(cell))}"'
+    return f'<td class="{" ".join(classes)}" {named} {more}>{inner}</td>'
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text) if _SPECIAL.search(text) else text
 
 
 def _tooltip(cell: Cell) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import re
 import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
-from results.table_formats import Item, Layout, lay_out
+from results.table_formats import Item, Layout
 
 if TYPE_CHECKING:
     from results.table import Table
@@ -62,6 +64,9 @@ _MATH = {
     "ο": "o",
 }
 
+# A run of characters of which some are none that stand for themselves; in a group, so that a split keeps it.
+_SPECIAL = re.compile(r"([^A-Za-z0-9 .,:;()/=+'!?@-]+)")
+
 # Columns, and characters in a row, above which the type is smaller and the table may reach into both margins.
 _LARGE, _WIDE = 5, 90
 _TINY = r"\tiny "
@@ -76,7 +81,7 @@ def latex(table: Table) -> str:
 
     Published numbers and verdicts have lines of their own, grey where the document loads xcolor.
     """
-    layout = lay_out(table)
+    layout = table.layout
     places = len(layout.header)
     compared = any(item.published or item.verdict for _, items in layout.rows for item in items)
     large = places > _LARGE or _width(layout) > _WIDE
@@ -141,8 +146,15 @@ def escape(text: str) -> str:
 
     Letters with accents stay as they are, for LaTeX's default UTF-8 input; other scripts need another engine.
     """
+    # Most of a table are digits, and most of the rest the same few signs again.
+    parts = _SPECIAL.split(text.replace("\n", " "))
+    return parts[0] if len(parts) == 1 else "".join(map(_escape_run, parts))
+
+
+@functools.lru_cache(maxsize=4096)
+def _escape_run(text: str) -> str:
     source: list[str] = []
-    for mathematical, run in itertools.groupby(text.replace("\n", " "), key=lambda each: _symbol(each) is not None):
+    for mathematical, run in itertools.groupby(text, key=lambda each: _symbol(each) is not None):
         if mathematical:
             source.append(f"${_formula([symbol for symbol in map(_symbol, run) if symbol is not None])}$")
         else:

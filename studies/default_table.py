@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from results.frame import Frame
 from results.quantity import Quantity
-from results.significance import mean_and_std
+from results.significance import means_and_stds
 from results.table import Cell, Heading, Table, coverage, describe_status
 
 DIGITS = 4  # significant, of the largest value of a column
@@ -85,23 +86,29 @@ def _written(values: Mapping[str, Any], number: str) -> str:
 
 
 def _measured(frame: Frame, rows: Mapping[str, Heading], quantities: Sequence[Quantity]) -> dict[tuple[str, str], Cell]:
-    trials = frame.trials["trial"].to_numpy()
-    members = frame.trials.groupby("setting", sort=False).indices
+    identities = frame.trials["trial"].tolist()
+    places_of = frame.trials.groupby("setting", sort=False).indices
+    members = [np.asarray(places_of[setting], dtype=np.int64) for setting in rows]
+    names = [heading.name for heading in rows.values()]
+    behind = [tuple(identities[place] for place in places) for places in members]
+    order, ends = np.concatenate([np.zeros(0, dtype=np.int64), *members]), np.cumsum([0, *map(len, members)]).tolist()
     cells = {}
     for quantity in quantities:
         values = frame.trials[quantity.name].to_numpy(np.float64)
         digits = decimals(values)
-        for setting, heading in rows.items():
-            planned = members[setting]
-            there = planned[~np.isnan(values[planned])]
-            mean, std = mean_and_std(values[there])
-            cells[heading.name, quantity.name] = Cell(
-                mean=mean,
-                std=std,
-                n=len(there),
-                planned=len(planned),
-                trials=tuple(trials[there].tolist()),
-                values=tuple(values[there].tolist()),
+        numbers, there = values[order].tolist(), (~np.isnan(values[order])).tolist()
+        spreads = means_and_stds(values, members)
+        for place, (name, trials) in enumerate(zip(names, behind, strict=True)):
+            own = slice(ends[place], ends[place + 1])
+            found, measured = there[own], numbers[own]
+            whole = all(found)
+            cells[name, quantity.name] = Cell(
+                mean=spreads[place][0],
+                std=spreads[place][1],
+                n=sum(found),
+                planned=len(found),
+                trials=trials if whole else tuple(itertools.compress(trials, found)),
+                values=tuple(measured if whole else itertools.compress(measured, found)),
                 digits=digits,
             )
     return cells

@@ -10,8 +10,8 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,7 +19,11 @@ from models.spec import Kind, Spec, SpecificationError, describe
 
 Steps = tuple[str | int, ...]
 S = TypeVar("S", bound=Spec)
+Change = Callable[
+    [Any, list[tuple[Steps, Any]], Steps], Any
+]  # (value, changes inside it, where it stands) -> new value
 
+_REQUIRED = object()
 KIND = "kind"  # the tag of a part, as in `objective.kind`: it can be read, and is changed by assigning the whole part
 _STEP = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<indices>(?:\[(?:0|[1-9]\d*)\])*)")
 
@@ -53,13 +57,18 @@ def render(steps: Steps) -> str:
     return text
 
 
-def get(spec: Spec, path: str) -> Any:
-    """The value at `path`; of a part of some kind, `.kind` is its tag. Raises `StudyError` where there is none."""
+def get(spec: Spec, path: str, default: Any = _REQUIRED) -> Any:
+    """The value at `path`; of a part of some kind, `.kind` is its tag.
+
+    Where there is none, `default`, or without one a `StudyError`.
+    """
     steps = parse(path)
     value, depth = _walk(spec, steps)
-    if depth < len(steps):
+    if depth == len(steps):
+        return value
+    if default is _REQUIRED:
         raise _missing(value, steps, depth)
-    return value
+    return default
 
 
 def has(spec: Spec, path: str) -> bool:
@@ -114,12 +123,32 @@ def assign_all(spec: S, values: Mapping[str, Any]) -> S:
     return _rebuild(spec, [(parse(path), value) for path, value in values.items()], ())
 
 
-def _rebuild(spec: S, changes: Iterable[tuple[Steps, Any]], where: Steps) -> S:
+class Variants(Generic[S]):
+    """Variants of one specification. A part that several of them change to the same is built, and validated, once."""
+
+    def __init__(self, base: S) -> None:
+        self._base = base
+        # By the identity of the values, which are kept alive beside what was made of them.
+        self._made: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+    def assign(self, values: Mapping[str, Any]) -> S:
+        """See `assign_all`."""
+        return _rebuild(self._base, [(parse(path), value) for path, value in values.items()], (), self._changed)
+
+    def _changed(self, value: Any, changes: list[tuple[Steps, Any]], where: Steps) -> Any:
+        key = (where, *((steps, id(new)) for steps, new in changes))
+        if key not in self._made:
+            self._made[key] = _change(value, changes, where), changes
+        return self._made[key][0]
+
+
+def _rebuild(spec: S, changes: Iterable[tuple[Steps, Any]], where: Steps, change: Change | None = None) -> S:
+    change = change or _change
     fields = {name: getattr(spec, name) for name in type(spec).model_fields}
     for step, inner in _by_first_step(changes).items():
         if step not in fields:
             raise _missing(spec, (*where, step), len(where), assigning=True)
-        fields[str(step)] = _change(fields[str(step)], inner, (*where, step))
+        fields[str(step)] = change(fields[str(step)], inner, (*where, step))
     try:
         return type(spec)(**fields)
     except ValidationError as error:

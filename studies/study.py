@@ -132,14 +132,22 @@ class Study:
         """
         import pandas as pd
 
+        return pd.DataFrame(self.columns())
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The columns of `planned` as lists, for whoever does without pandas."""
         columns: dict[str, list[Any]] = {
             "trial": [trial.id for trial in self._trials],
             "setting": [trial.setting for trial in self._trials],
             "seed": [trial.seed for trial in self._trials],
         }
-        for column in self.axis_columns():
-            columns[column] = [self._cell(trial, column) for trial in self._trials]
-        return pd.DataFrame(columns)
+        first: dict[str, Trial] = {}
+        for trial in self._trials:
+            first.setdefault(trial.setting, trial)
+        for column in self.axis_columns():  # none of them is the seed
+            cells = {setting: self._cell(trial, column) for setting, trial in first.items()}
+            columns[column] = [cells[setting] for setting in columns["setting"]]
+        return columns
 
     def with_seeds(self, count: int) -> Study:
         """This study at `count` seeds: those it has, extended by the lowest that it has not, or the first of them."""
@@ -181,12 +189,15 @@ class Study:
 
     def unselected(self) -> Study:
         """The whole study, at all its declared seeds: how trials are packed follows from it, never from a selection."""
+        return self._unselected
+
+    @functools.cached_property
+    def _unselected(self) -> Study:
         seeds = self.seeds
         if self.declared is not None and self._count(self.declared) > self._count(seeds):
             seeds = self.declared
-        if not self.where and seeds == self.seeds:
-            return self  # whose trials have been enumerated
-        return dataclasses.replace(self, where=(), seeds=seeds)
+        # One that is whole already is itself, enumerated once.
+        return dataclasses.replace(self, where=(), seeds=seeds) if self.where or seeds != self.seeds else self
 
     @staticmethod
     def _count(seeds: int | tuple[int, ...]) -> int:
@@ -224,16 +235,19 @@ class Study:
 
     def _cell(self, trial: Trial, column: str) -> Any:
         label = self.labels(trial).get(column)
-        if label is not None:
-            return label
-        return written(paths.get(trial, column)) if paths.has(trial, column) else None
+        return written(paths.get(trial, column, None)) if label is None else label
 
     @functools.cached_property
     def _settings(self) -> dict[str, tuple[Trial, Mapping[str, str]]]:
         """Each setting once, in order: a trial of it and its labels."""
         settings: dict[str, tuple[Trial, Mapping[str, str]]] = {}
+        seed = self.seed_values[0]
+        variants = paths.Variants(self.base)
         for assignment in self.axes:
-            trial = self._apply({**assignment.values, "seed": self.seed_values[0]})
+            try:
+                trial = variants.assign({**assignment.values, "seed": seed})
+            except SpecificationError as error:
+                raise StudyError(f"{self.name}: {error}") from None
             settings.setdefault(trial.setting, (trial, assignment.labels))
         return settings
 
@@ -244,10 +258,6 @@ class Study:
     @functools.cached_property
     def _trials(self) -> tuple[Trial, ...]:
         at_first = [trial for trial, _ in self._settings.values()]
-        others = (_reseeded(trial, seed) for seed in self.seed_values[1:] for trial in at_first)
+        others = (trial.at_seed(seed) for seed in self.seed_values[1:] for trial in at_first)
         trials = (*at_first, *others)
         return conditions.select(trials, self.where, self.labels) if self.where else trials
-
-
-def _reseeded(trial: Trial, seed: int) -> Trial:
-    return Trial(data=trial.data, model=trial.model, objective=trial.objective, training=trial.training, seed=seed)

@@ -9,10 +9,12 @@ import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    Columns = Mapping[str, Sequence[Any]] | pd.DataFrame
 
 ALIKE = frozenset({"error", "crashed", "evaluation_failed"})  # what a mistake in a study ends all of its trials with
 REASON_LENGTH = 300
@@ -51,7 +53,7 @@ class Fault:
         return cls(reason=reason_of(error), traceback=traceback_of(error))
 
 
-def region(failed: pd.DataFrame, planned: pd.DataFrame, axes: Sequence[str]) -> str:
+def region(failed: Columns, planned: Columns, axes: Sequence[str]) -> str:
     """The part of the grid that failed trials share: the axes on which they stand at fewer values than were planned.
 
     `failed` are rows of `planned`. An empty string where the failures are spread over all of every axis.
@@ -61,7 +63,7 @@ def region(failed: pd.DataFrame, planned: pd.DataFrame, axes: Sequence[str]) -> 
         if axis not in planned:
             continue
         values = list(dict.fromkeys(failed[axis]))
-        if len(values) < planned[axis].nunique():
+        if len(values) < len({value for value in planned[axis] if value is not None and value == value}):
             shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values[:4])
             shared.append(f"{axis} = {shown}{', …' if len(values) > 4 else ''}")
     return "; ".join(shared)
@@ -78,18 +80,23 @@ class FailureGroup:
     example: str
 
 
-def grouped(trials: pd.DataFrame, axes: Sequence[str], failed: frozenset[str]) -> list[FailureGroup]:
-    """Failures of a study's frame by status and reason, most frequent first."""
-    rows = trials[trials["status"].isin(failed)]
+def grouped(trials: Columns, axes: Sequence[str], failed: frozenset[str]) -> list[FailureGroup]:
+    """Failures of a study's trials (a frame's, or the columns alone) by status and reason, most frequent first."""
+    columns = {name: list(trials[name]) for name in ("trial", "status", "reason", *axes, "seed") if name in trials}
+    alike: dict[tuple[str, str], list[int]] = {}
+    for place, (status, reason) in enumerate(zip(columns["status"], columns["reason"], strict=True)):
+        if status in failed:
+            alike.setdefault((str(status), str(reason or "")), []).append(place)
     groups = []
-    for (status, reason), members in rows.groupby(["status", "reason"], sort=True, dropna=False):
+    for (status, reason), places in sorted(alike.items()):
+        members = {name: [column[place] for place in places] for name, column in columns.items()}
         groups.append(
             FailureGroup(
-                status=str(status),
-                reason="" if reason is None else str(reason),
-                count=len(members),
-                region=region(members, trials, axes),
-                example=str(members["trial"].iloc[0]),
+                status=status,
+                reason=reason,
+                count=len(places),
+                region=region(members, columns, axes),
+                example=str(members["trial"][0]),
             )
         )
     return sorted(groups, key=lambda group: -group.count)

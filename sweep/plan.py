@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from results.evaluations import reasons
+from results.evaluations import measured, reasons
 from results.quantity import Quantity
+from results.reading import Reading
 from results.schema import EVALUATION_FAILED, FAILED, FINISHED
 from results.store import ResultStore
 from studies.prerequisites import described, measured_of, prerequisites
@@ -75,18 +76,21 @@ def plan_study(
     quantities: Collection[str] = (),
     force: bool = False,
     train: bool = True,
+    reading: Reading | None = None,
 ) -> StudyPlan:
     """The plan of one study; without a store everything is pending.
 
     retry: failed statuses, or words of reasons, that are pending again ('*' for all). quantities: only these are looked
     for in finished trials; force: they are measured again where they are there, or could not be measured. train: that
     pending trials are trained, so that their prerequisites count too. A failed prerequisite is pending again where it
-    is retried itself, or one that could not be measured for the lack of it.
+    is retried itself, or one that could not be measured for the lack of it. reading: of the store, of these trials,
+    where that has been done.
     """
     trials = study.trials()
-    status = {} if store is None else _statuses(store, trials)
+    reading = Reading(store, [trial.id for trial in trials]) if reading is None and store is not None else reading
+    status = {} if reading is None else reading.statuses
     wanted = tuple(one for one in study.quantities if not quantities or one.name in quantities)
-    evaluations = None if store is None or not status or not wanted else store.evaluations()
+    evaluations = None if reading is None or not status or not wanted else reading.evaluations
     faults = {} if evaluations is None else reasons(evaluations, wanted)
     finished, failed, pending, retried = [], [], [], 0
     unmeasured, measured_again = {}, []
@@ -106,11 +110,12 @@ def plan_study(
             retried += state in FAILED
     completed = [trial.id for trial in finished if status[trial.id][0] == "completed"]
     lacking = {} if evaluations is None else _lacking(evaluations, completed, wanted, force)
-    kept = store.weighted() if store is not None and lacking else frozenset()
+    kept = reading.weighted if reading is not None and lacking else frozenset()
     unevaluated = {trial: quantities for trial, quantities in lacking.items() if trial in kept}
-    whole = [(trial, wanted) for trial in trials] if train else [(trial, wanted) for trial in finished]
-    needs = [(trial, wanted) for trial in pending] if train else []
-    needs += [(trial, unevaluated[trial.id]) for trial in finished if trial.id in unevaluated]
+    needing = _needing(wanted)
+    whole = [(trial, needing) for trial in (trials if train else finished)] if needing else []
+    needs = [(trial, needing) for trial in pending] if train else []
+    needs += [(trial, _needing(unevaluated[trial.id])) for trial in finished if trial.id in unevaluated]
     return StudyPlan(
         study=study,
         finished=tuple(finished),
@@ -120,7 +125,7 @@ def plan_study(
         retried=retried,
         weightless=len(lacking) - len(unevaluated),
         unmeasured=unmeasured,
-        prerequisites=_prerequisites(whole, needs, store, evaluations, retry, measured_again),
+        prerequisites=_prerequisites(whole, needs, store, retry, measured_again),
     )
 
 
@@ -128,7 +133,6 @@ def _prerequisites(
     whole: Iterable[tuple[Trial, tuple[Quantity, ...]]],
     needs: Iterable[tuple[Trial, tuple[Quantity, ...]]],
     store: ResultStore | None,
-    evaluations: pa.Table | None,
     retry: Collection[str],
     measured_again: Collection[str],
 ) -> tuple[Prerequisite, ...]:
@@ -147,21 +151,21 @@ def _prerequisites(
     if not found:
         return ()
     needed_now = {one.id for trial, quantities in needs for one in prerequisites(quantities, trial).values()}
-    status = {} if store is None else _statuses(store, found.values())
-    kept = store.weighted() if store is not None and status else frozenset()
-    if evaluations is None and store is not None and status:
-        evaluations = store.evaluations()
+    reading = None if store is None else Reading(store, found)
+    status = {} if reading is None else reading.statuses
+    kept = reading.weighted if reading is not None and status else frozenset()
+    evaluations = reading.evaluations if reading is not None and status else None
 
     def stand(trial: Trial) -> Prerequisite | None:
         about: dict[str, Any] = {"trial": trial, "roles": tuple(roles[trial.id])}
         state, reason = status.get(trial.id, ("", ""))
         now = trial.id in needed_now
         if state == "completed" and (trial.id in kept or not now) and evaluations is not None:
-            measured = measured_of(trial)
-            fault = reasons(evaluations, measured).get(trial.id, "")
+            asked = measured_of(trial)
+            fault = reasons(evaluations, asked).get(trial.id, "")
             if fault and not _retries(EVALUATION_FAILED, fault, retry):
                 return Prerequisite(**about, state="failed", reason=fault)
-            lacking = _lacking(evaluations, [trial.id], measured, False).get(trial.id, ())
+            lacking = _lacking(evaluations, [trial.id], asked, False).get(trial.id, ())
             lacking = lacking if trial.id in kept else ()
             return Prerequisite(**about, state="finished", lacking=lacking) if now or lacking else None
         if state == "completed":
@@ -176,10 +180,9 @@ def _prerequisites(
     return tuple(known for trial in found.values() if (known := stand(trial)) is not None)
 
 
-def _statuses(store: ResultStore, trials: Iterable[Trial]) -> dict[str, tuple[str, str]]:
-    table = store.trials(["trial", "status", "reason"], [trial.id for trial in trials])
-    columns = (table[name].to_pylist() for name in ("trial", "status", "reason"))
-    return {trial: (status, reason or "") for trial, status, reason in zip(*columns, strict=True)}
+def _needing(quantities: Iterable[Quantity]) -> tuple[Quantity, ...]:
+    """Those that have prerequisites at all: mostly none, of which nobody has to ask every trial."""
+    return tuple(one for one in quantities if one.prerequisites)
 
 
 def _retries(status: str, reason: str, retry: Collection[str]) -> bool:
@@ -192,18 +195,11 @@ def _lacking(
     """The quantities that each completed trial lacks, only for trials that lack some."""
     if force:
         return dict.fromkeys(completed, wanted)
-    measured = evaluations.filter(pc.is_null(evaluations["error"]))
-    measured = measured.filter(pc.is_in(measured["trial"], value_set=pa.array(completed, pa.string())))
-    by_key: dict[str, set[str]] = {quantity.key: set() for quantity in wanted}
-    for quantity in wanted:
-        rows = measured.filter(pc.equal(measured["key"], quantity.key))
-        by_key[quantity.key] = set(rows["trial"].to_pylist())
-    lacking = {}
-    for trial in completed:
-        missing = tuple(quantity for quantity in wanted if trial not in by_key[quantity.key])
-        if missing:
-            lacking[trial] = missing
-    return lacking
+    found = measured(evaluations, completed, wanted)
+    return {
+        completed[row]: tuple(one for one, there in zip(wanted, found[row], strict=True) if not there)
+        for row in np.flatnonzero(~found.all(axis=1)).tolist()
+    }
 
 
 def decisions_for(
@@ -255,8 +251,9 @@ def disk_bytes(plan: StudyPlan, store: ResultStore | None) -> int | None:
 def count_packs(plan: StudyPlan, decisions: Mapping[str, Decision]) -> int:
     """Packs of the pending trials; the trials of one share their prerequisites."""
     alike: dict[tuple[str, ...], list[Trial]] = {}
+    needing = _needing(plan.study.quantities)
     for trial in plan.pending:
-        alike.setdefault(needed(plan.study.quantities, trial), []).append(trial)
+        alike.setdefault(needed(needing, trial), []).append(trial)
     return sum(len(group(members, decisions)) for members in alike.values())
 
 

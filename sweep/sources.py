@@ -7,37 +7,23 @@ mathematics: it is told, and his to judge.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from models.spec import Kind, Spec
 from results.quantity import Quantity
-from results.schema import FINISHED
+from results.reading import Reading
 from results.store import ResultStore
 from studies.catalogue import Entry
 from studies.trial import Trial
 from sweep.task import Source
 
 
-def kinds_of(value: Any) -> Iterator[Kind]:
-    """Every kind in a specification: data, model with its parts, objective, optimiser."""
-    if isinstance(value, Kind):
-        yield value
-    if isinstance(value, Spec):
-        for name in type(value).model_fields:
-            yield from kinds_of(getattr(value, name))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from kinds_of(item)
-
-
 def sources_of(trial: Trial, quantities: Iterable[Quantity], sources: Collection[Source]) -> list[Source]:
     """Those of the files that define a kind of the trial, or the family or prerequisites of one of the quantities."""
     if not sources:
         return []
-    modules = {type(kind).__module__ for kind in kinds_of(trial)}
+    modules = {type(kind).__module__ for kind in trial.kinds}
     modules |= {name.partition(":")[0] for one in quantities for name in (one.family, one.prerequisites)}
     return [source for source in sources if source.name in modules]
 
@@ -59,18 +45,22 @@ class OtherSource:
         return f"{made} made by another version of {self.file}; raise `revision` of {which} to keep them apart"
 
 
-def other_source(entry: Entry, store: ResultStore | None) -> OtherSource | None:
-    """The finished trials of a study that its file, as it is now, did not make; None where there are none."""
+def other_source(entry: Entry, store: ResultStore | None, reading: Reading | None = None) -> OtherSource | None:
+    """The finished trials of a study that its file, as it is now, did not make; None where there are none.
+
+    reading: of the store, of these trials, where that has been done.
+    """
     file = entry.source
     if file is None or store is None:
         return None
     trials = {trial.id: trial for trial in entry.study.trials()}
-    rows = store.trials(["trial", "status", "source"], trials).to_pylist()
-    made_by = {row["trial"]: row["source"] or "" for row in rows if row["status"] in FINISHED}
+    finished = (reading or Reading(store, trials)).finished
+    columns = (finished[name].to_pylist() for name in ("trial", "source"))
+    made_by = {trial: source or "" for trial, source in zip(*columns, strict=True)}
     found: list[set[str]] = []
     for trial, hashes in made_by.items():
         if file.sha256 not in hashes.split(","):
-            kinds = {type(kind).__name__ for kind in kinds_of(trials[trial]) if type(kind).__module__ == file.name}
+            kinds = {type(kind).__name__ for kind in trials[trial].kinds if type(kind).__module__ == file.name}
             found += [kinds] if kinds else []
     if not found:
         return None

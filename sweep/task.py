@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from models.spec import Spec
 from results.quantity import Quantity
 from studies.trial import Trial, from_json
 from studies.user_file import UserModule, load_source
@@ -85,7 +86,8 @@ class PackTask:
         """The pack, with the user's own kinds loaded first."""
         for source in self.sources:
             load_source(source.text, source.name)
-        trials: tuple[Trial, ...] = tuple(from_json(text) for text in self.trials)
+        parts: dict[str, Spec] = {}
+        trials: tuple[Trial, ...] = tuple(from_json(text, parts) for text in self.trials)
         return Pack(trials=trials, decision=self.decision, task=self.task)
 
 

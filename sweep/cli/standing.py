@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from results.reading import Reading
     from results.store import ResultStore
     from studies.study import Study
     from sweep.failures import FailureGroup
@@ -41,34 +43,39 @@ class Standing:
         return self.completed + self.diverged
 
 
-def standing(study: Study, store: ResultStore, running: Collection[str] = ()) -> Standing:
-    """The standing of a study; `running` are the trials in packs of live launches."""
+def standing(
+    study: Study, store: ResultStore, running: Collection[str] = (), reading: Reading | None = None
+) -> Standing:
+    """The standing of a study.
+
+    running: the trials in packs of live launches. reading: of the store, of these trials, where that has been done.
+    """
+    from results.reading import Reading
     from results.schema import EVALUATION_FAILED, FAILED, FINISHED
     from sweep.failures import grouped
     from sweep.plan import plan_study
 
-    rows = study.planned()
-    stored = store.trials(["trial", "status", "reason"], rows["trial"].tolist()).to_pandas().set_index("trial")
-    found = stored.reindex(rows["trial"]).reset_index(drop=True)
-    rows["status"] = found["status"].astype(object).where(found["status"].notna(), "missing")
-    rows["reason"] = found["reason"].astype(object).where(found["reason"].notna(), "")
-    plan = plan_study(study, store)
-    unmeasured = rows["trial"].map(plan.unmeasured)
-    rows.loc[unmeasured.notna(), "status"] = EVALUATION_FAILED
-    rows.loc[unmeasured.notna(), "reason"] = unmeasured[unmeasured.notna()]
-    unfinished = ~rows["status"].isin(FINISHED)
-    rows.loc[unfinished & rows["trial"].isin(set(running)), "status"] = "running"
-    counts = {str(status): int(count) for status, count in rows["status"].value_counts().items()}
+    rows = study.columns()
+    reading = reading or Reading(store, rows["trial"])
+    plan = plan_study(study, store, reading=reading)
+    found = [reading.statuses.get(trial, ("missing", "")) for trial in rows["trial"]]
+    for place, trial in enumerate(rows["trial"]):
+        if trial in plan.unmeasured:
+            found[place] = EVALUATION_FAILED, plan.unmeasured[trial]
+        if trial in running and found[place][0] not in FINISHED:
+            found[place] = "running", found[place][1]
+    rows["status"], rows["reason"] = [status for status, _ in found], [reason for _, reason in found]
+    counts = Counter(rows["status"])
     axes = study.axis_columns()
     return Standing(
         study=study.name,
         reduced=study.reduced,
-        trials=len(rows),
-        completed=counts.get("completed", 0),
-        diverged=counts.get("diverged", 0),
-        failed=sum(counts.get(status, 0) for status in FAILED),
-        running=counts.get("running", 0),
-        missing=counts.get("missing", 0),
+        trials=len(found),
+        completed=counts["completed"],
+        diverged=counts["diverged"],
+        failed=sum(counts[status] for status in FAILED),
+        running=counts["running"],
+        missing=counts["missing"],
         unevaluated=len(plan.unevaluated) + plan.weightless,
         failures=tuple(grouped(rows, axes, FAILED)),
         divergences=tuple(grouped(rows, axes, frozenset({"diverged"}))),

@@ -70,6 +70,8 @@ def status_records(
     entries: Sequence[Entry], store: ResultStore, pace: PaceOfStore | None = None
 ) -> list[dict[str, Any]]:
     """What `status --json` prints, a record a study; pace: what has watched the trials of all of them before."""
+    from results.reading import Reading
+    from results.scan import check_files
     from sweep.cli.standing import failure_records, running_packs, standing
     from sweep.leftovers import live_launches
     from sweep.sources import other_source
@@ -80,9 +82,10 @@ def status_records(
     running = {trial for pack in packs for trial in pack.get("pack", ())}
     records = []
     for entry in entries:
-        found = standing(entry.study, store, running)
+        reading = Reading(store, [trial.id for trial in entry.study.trials()])
+        found = standing(entry.study, store, running, reading)
         at_work = {trial.id for trial in entry.study.trials()} | {one.trial.id for one in found.prerequisites}
-        other = other_source(entry, store)
+        other = other_source(entry, store, reading)
         records.append(
             {
                 "study": found.study,
@@ -105,7 +108,7 @@ def status_records(
         )
     found_pace = (pace or _pace_of(entries)).look(store, packs)
     gone = gone_launches(store, alive)
-    _read_the_rest(store)
+    check_files(store.files, store.damaged)  # also of the tables that a standing does not need
     for record in records:
         record["pace"] = found_pace and vars(found_pace)
         record["gone"] = gone
@@ -118,14 +121,6 @@ def _pace_of(entries: Sequence[Entry]) -> PaceOfStore:
     from sweep.store_pace import PaceOfStore
 
     return PaceOfStore.of(trial for entry in entries for trial in entry.study.trials())
-
-
-def _read_the_rest(store: ResultStore) -> None:
-    """Reads the tables that a standing does not need, so that damaged files of these are found too."""
-    store.measured()
-    store.scan("curves", ["trial"])
-    store.scan("launches", ["launch"])
-    store.decisions()
 
 
 def _pack_record(pack: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,8 +30,8 @@ class Stage:
     files: int
 
 
-def run(arguments: list[str], count: int, store: Path) -> Stage:
-    """Runs one verb as a user would, and watches its own process (not Ray's)."""
+def run(arguments: list[str], count: int, store: Path, codes: tuple[int, ...] = (0,)) -> Stage:
+    """Runs one verb as a user would, and watches its own process (not Ray's); it must end with one of `codes`."""
     environment = os.environ | {"NOOP_TRIALS": str(count), "RAY_AUTH_MODE": "disabled"}
     begun = time.perf_counter()
     with subprocess.Popen(
@@ -47,7 +47,7 @@ def run(arguments: list[str], count: int, store: Path) -> Stage:
             except psutil.NoSuchProcess:
                 break
             time.sleep(0.02)
-    if process.returncode != 0:
+    if process.returncode not in codes:
         raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}")
     files = sum(1 for entry in store.rglob("*") if entry.is_file()) if store.exists() else 0
     return Stage(time.perf_counter() - begun, memory, files)

@@ -235,6 +235,17 @@ def test_inflight_marks(store: ResultStore) -> None:
         store.mark_inflight("p4", {"at": object()})
 
 
+def test_a_mark_replaces_the_one_before_whatever_their_lengths(store: ResultStore) -> None:
+    for count in (3, 400, 1):
+        record = {"launch": "l", "pack": [f"t{number}" for number in range(count)]}
+        store.mark_inflight("p1", record)
+        assert store.inflight() == {"p1": record}
+    assert store.damaged == {}
+    (store.root / "plain").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write .*plain/p1.json: .* is a file, not a folder"):
+        store.files.overwrite("plain/p1.json", b"{}")
+
+
 def test_heartbeats(store: ResultStore) -> None:
     store.beat("l1")
     old = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=300)

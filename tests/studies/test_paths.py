@@ -18,7 +18,7 @@ from models.kinds import (
     Training,
 )
 from models.spec import SpecificationError, round_significant
-from studies.paths import StudyError, assign, assign_all, get, has, parse, paths, render
+from studies.paths import StudyError, Variants, assign, assign_all, get, has, parse, paths, render
 from studies.trial import Trial
 
 TRIAL = Trial(
@@ -143,3 +143,44 @@ def test_parts_that_fit_only_together_change_together() -> None:
 def test_a_value_that_the_specification_refuses_names_path_and_rule(path: str, value: object, message: str) -> None:
     with pytest.raises(SpecificationError, match=message):
         assign(TRIAL, path, value)
+
+
+BETAS = st.sampled_from((0.5, 1.0))
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "objective.beta[0]": BETAS,
+        "objective.beta[1]": BETAS,
+        "model.encoder.widths[0]": st.sampled_from((8, 16)),
+        "model.encoder": st.just(TRIAL.model.encoder.model_copy(update={"widths": (4,)})),  # type: ignore[attr-defined]
+        "training.steps": st.sampled_from((10, 20)),
+        "seed": st.sampled_from((0, 1)),
+    },
+)
+
+
+@given(st.lists(CHANGES, max_size=8))
+def test_variants_are_what_each_assignment_gives_by_itself(changes: list[dict[str, Any]]) -> None:
+    variants = Variants(TRIAL)
+    for values in changes:
+        made, alone = variants.assign(values), assign_all(TRIAL, values)
+        assert (made, made.id, made.setting, made.shape) == (alone, alone.id, alone.setting, alone.shape)
+        assert made.specification() == alone.specification()
+
+
+def test_variants_build_a_part_once_and_refuse_what_an_assignment_refuses() -> None:
+    variants, one, other = Variants(TRIAL), 0.25, 0.75
+    first = variants.assign({"objective.beta[0]": one, "training.steps": 10})
+    second = variants.assign({"objective.beta[0]": one, "training.steps": 20})
+    assert first.objective is second.objective is not variants.assign({"objective.beta[0]": other}).objective
+    assert first.model is second.model is TRIAL.model
+    for _ in range(2):
+        with pytest.raises(StudyError, match=r"objective.beta\[0\]|beta.0"):
+            variants.assign({"objective.beta[0]": -1.0})
+        with pytest.raises(StudyError, match=r"no objective\.gamma"):
+            variants.assign({"objective.gamma": 1.0})
+
+
+def test_a_path_that_is_not_there_may_have_a_default() -> None:
+    assert get(TRIAL, "objective.beta[0]", None) == 1.0
+    assert get(TRIAL, "objective.floor", None) is None

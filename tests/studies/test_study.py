@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, FreeBitsObjective, HierarchicalModel, Training
+from models.spec import Spec
 from results.quantity import Quantity
 from studies.axes import Axes, axis, logspace, product, union
 from studies.paths import StudyError
 from studies.study import Reduction, Study
-from studies.trial import Trial
+from studies.trial import Trial, from_json
 
 LIKELIHOOD = Binomial(total=16)
 BASE = Trial(
@@ -184,3 +185,37 @@ def test_twenty_thousand_trials_are_enumerated_in_seconds() -> None:
     start = time.process_time()
     assert len({trial.id for trial in large.trials()}) == 20_000
     assert time.process_time() - start < 3.0
+
+
+def test_a_setting_is_validated_once_and_its_parts_as_often_as_they_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: what an enumeration of 100,000 trials must not do for each of them."""
+    fitted, encoded = [], []
+    check, canonical = HierarchicalModel.check, BetaObjective.canonical
+    monkeypatch.setattr(HierarchicalModel, "check", lambda self, data: [fitted.append(self), check(self, data)][1])
+    monkeypatch.setattr(BetaObjective, "canonical", lambda self: [encoded.append(self), canonical(self)][1])
+    planned = study(product(GRID, axis("training.steps", (10, 20))), seeds=5)
+    fitted.clear()  # of the look at the first setting
+    encoded.clear()
+    assert len({trial.id for trial in planned.trials()}) == 6 * 2 * 5
+    assert (len(fitted), len(encoded)) == (6 * 2, 6)
+    assert planned.unselected() is planned
+
+
+def test_a_setting_at_another_seed_is_the_trial_that_one_would_write() -> None:
+    for trial in study(seeds=(4, 2)).trials():
+        fresh = Trial(**{name: getattr(trial, name) for name in type(trial).model_fields})
+        assert (fresh, fresh.id, fresh.setting, fresh.shape) == (trial, trial.id, trial.setting, trial.shape)
+        assert (fresh.specification(), hash(fresh)) == (trial.specification(), hash(trial))
+        assert from_json(trial.specification()) == trial
+    with pytest.raises(ValueError, match="seed"):
+        BASE.at_seed(-1)
+    with pytest.raises(ValueError, match="seed"):
+        BASE.at_seed(True)
+
+
+def test_specifications_share_the_parts_that_they_have_in_common() -> None:
+    known: dict[str, Spec] = {}
+    one, other = (from_json(trial.specification(), known) for trial in study().trials()[:2])
+    assert (one, other) == study().trials()[:2]
+    assert one.model is other.model
+    assert one.objective is not other.objective

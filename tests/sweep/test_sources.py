@@ -11,7 +11,7 @@ from typing import Any
 from results.store import ResultStore
 from studies.catalogue import find
 from studies.user_file import load_file
-from sweep.sources import kinds_of, sources_of
+from sweep.sources import sources_of
 from sweep.task import Source
 
 Sweep = Callable[..., Any]
@@ -82,7 +82,7 @@ def test_a_trial_has_the_files_of_its_parts_and_quantities(tmp_path: Path) -> No
     assert files(f"{second}:asking") == [[1]]
     trial = find([f"{first}:part"])[0].study.trials()[0]
     names = ["Digits", "FlatModel", "FirstEncoder", "DenseDecoder", "Binomial", "StandardNormalPrior", "BetaObjective"]
-    assert [type(kind).__name__ for kind in kinds_of(trial)] == [*names, "Adam", "ConstantSchedule"]
+    assert [type(kind).__name__ for kind in trial.kinds] == [*names, "Adam", "ConstantSchedule"]
 
 
 def test_finished_trials_of_another_version_are_told_and_kept(sweep: Sweep, tmp_path: Path) -> None:

@@ -272,7 +272,8 @@ def test_an_evaluation_that_fails_leaves_the_trial_finished(toy: Any, store: Res
     run_pack(toy.task(store, trials, quantities=()))
     assert run_pack(toy.task(store, trials, task="evaluate")).counts == {"evaluated": 1, "evaluation_failed": 1}
     assert store.scan("trials", ["status"])["status"].to_pylist() == ["completed", "completed"]
-    assert store.measured()["trial"].to_pylist() == [trials[0].id]
+    told = {row["trial"]: row["error"] for row in store.evaluations().to_pylist()}
+    assert told == {trials[0].id: None, trials[1].id: "ArithmeticError: a rate of N cannot be measured"}
     (row,) = store.scan("metrics", None, [trials[1].id]).to_pylist()
     assert (row["value"], row["error"]) == (None, "ArithmeticError: a rate of N cannot be measured")
 
