@@ -6,7 +6,6 @@ their random numbers, so pairing removes what is common to them. Standard deviat
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,26 +66,26 @@ def mean_and_std(values: Floats) -> tuple[float, float]:
 def means_and_stds(values: Floats, groups: Sequence[np.ndarray]) -> list[tuple[float, float]]:
     """`mean_and_std` of the values at each group of places, without the NaNs among them, to the last bit.
 
-    Groups of one size without NaN, as settings at equal seeds are, are done together.
+    Groups that are left with equally many values are done together.
     """
-    found: list[tuple[float, float]] = [(math.nan, math.nan)] * len(groups)
-    alike: dict[int, list[int]] = {}
-    for index, places in enumerate(groups):
-        alike.setdefault(len(places), []).append(index)
-    for size, members in alike.items():
-        table = values[np.concatenate([groups[index] for index in members])].reshape(len(members), size)
-        whole = (size > 1) & np.isfinite(table).all(axis=1)
-        for index, row in zip(itertools.compress(members, ~whole), table[~whole], strict=True):
-            found[index] = mean_and_std(row[~np.isnan(row)])
-        if not whole.any():
-            continue
-        rows = table[whole]
-        equal = rows.min(axis=1) == rows.max(axis=1)
-        means = np.where(equal, rows[:, 0], rows.mean(axis=1))
-        stds = np.where(equal, 0.0, rows.std(axis=1, ddof=1))
-        for index, mean, std in zip(itertools.compress(members, whole), means.tolist(), stds.tolist(), strict=True):
-            found[index] = mean, std
-    return found
+    places = np.concatenate([np.zeros(0, dtype=np.int64), *groups])
+    there = ~np.isnan(values[places])
+    found, owner = values[places][there], np.repeat(np.arange(len(groups)), [len(each) for each in groups])[there]
+    counts = np.bincount(owner, minlength=len(groups))
+    starts = np.cumsum(counts) - counts
+    means, stds = np.full(len(groups), np.nan), np.full(len(groups), np.nan)
+    for count in np.unique(counts[counts > 0]).tolist():
+        members = np.flatnonzero(counts == count)
+        table = found[starts[members, None] + np.arange(count)]
+        finite = np.isfinite(table).all(axis=1)
+        for member, row in zip(members[~finite].tolist(), table[~finite], strict=True):
+            means[member], stds[member] = mean_and_std(row)
+        members, table = members[finite], table[finite]
+        equal = table.min(axis=1) == table.max(axis=1)
+        means[members] = np.where(equal, table[:, 0], table.mean(axis=1))
+        if count > 1:
+            stds[members] = np.where(equal, 0.0, table.std(axis=1, ddof=1))
+    return list(zip(means.tolist(), stds.tolist(), strict=True))
 
 
 def t_test_from_summary(mean1: float, std1: float, n1: int, mean2: float, std2: float, n2: int) -> TTest:

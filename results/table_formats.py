@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import re
 import string
@@ -38,6 +39,7 @@ CSV_COLUMNS = (
 )
 
 MISSING = "–"
+_UNPUBLISHED = ("", "", "")
 _SPECIAL = re.compile(r"[\\|*_`<>\[\]#]")  # of Markdown
 
 
@@ -191,33 +193,34 @@ def csv_text(table: Table) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    for row in table.rows:
-        for column in table.columns:
-            cell = table.cells[row.name, column.name]
-            published = cell.published
-            writer.writerow(
-                (
-                    row.name,
-                    column.name,
-                    _exact(cell.mean),
-                    _exact(cell.std),
-                    cell.n,
-                    cell.planned,
-                    cell.mark,
-                    _exact(cell.p_value),
-                    column.unit,
-                    cell.text,
-                    _exact(published.value) if published else "",
-                    _exact(published.std) if published else "",
-                    published.n if published and published.n is not None else "",
-                    cell.verdict,
-                    cell.note,
-                    table.reduced,
-                    " ".join(cell.trials),
-                )
-            )
+    places = itertools.product(table.rows, [(column.name, column.unit) for column in table.columns])
+    writer.writerows(
+        (
+            row.name,
+            column,
+            _exact(cell.mean),
+            _exact(cell.std),
+            cell.n,
+            cell.planned,
+            cell.mark,
+            _exact(cell.p_value),
+            unit,
+            cell.text,
+            *(_UNPUBLISHED if cell.published is None else _exactly(cell.published)),
+            cell.verdict,
+            cell.note,
+            table.reduced,
+            " ".join(cell.trials),
+        )
+        for row, (column, unit) in places
+        for cell in (table.cells[row.name, column],)
+    )
     return buffer.getvalue()
 
 
+def _exactly(published: Published) -> tuple[str, str, object]:
+    return _exact(published.value), _exact(published.std), "" if published.n is None else published.n
+
+
 def _exact(value: float) -> str:
-    return "" if math.isnan(value) else repr(float(value))
+    return repr(float(value)) if value == value else ""

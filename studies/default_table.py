@@ -91,25 +91,25 @@ def _measured(frame: Frame, rows: Mapping[str, Heading], quantities: Sequence[Qu
     members = [np.asarray(places_of[setting], dtype=np.int64) for setting in rows]
     names = [heading.name for heading in rows.values()]
     behind = [tuple(identities[place] for place in places) for places in members]
-    order, ends = np.concatenate([np.zeros(0, dtype=np.int64), *members]), np.cumsum([0, *map(len, members)]).tolist()
+    order = np.concatenate([np.zeros(0, dtype=np.int64), *members])
+    sizes = [len(places) for places in members]
+    owner = np.repeat(np.arange(len(members)), sizes)
+    ends = np.cumsum(sizes).tolist()
     cells = {}
     for quantity in quantities:
         values = frame.trials[quantity.name].to_numpy(np.float64)
         digits = decimals(values)
-        numbers, there = values[order].tolist(), (~np.isnan(values[order])).tolist()
-        spreads = means_and_stds(values, members)
-        for place, (name, trials) in enumerate(zip(names, behind, strict=True)):
-            own = slice(ends[place], ends[place + 1])
-            found, measured = there[own], numbers[own]
-            whole = all(found)
-            cells[name, quantity.name] = Cell(
-                mean=spreads[place][0],
-                std=spreads[place][1],
-                n=sum(found),
-                planned=len(found),
-                trials=trials if whole else tuple(itertools.compress(trials, found)),
-                values=tuple(measured if whole else itertools.compress(measured, found)),
-                digits=digits,
+        there = ~np.isnan(values[order])
+        counts = np.bincount(owner[there], minlength=len(members)).tolist()
+        numbers, column = values[order].tolist(), quantity.name
+        rows_of = zip(names, behind, sizes, ends, counts, means_and_stds(values, members), strict=True)
+        for name, trials, size, end, count, (mean, std) in rows_of:
+            measured = tuple(numbers[end - size : end])
+            if count < size:
+                found = there[end - size : end].tolist()
+                trials, measured = (tuple(itertools.compress(each, found)) for each in (trials, measured))
+            cells[name, column] = Cell(
+                mean=mean, std=std, n=count, planned=size, trials=trials, values=measured, digits=digits
             )
     return cells
 
