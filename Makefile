@@ -64,6 +64,7 @@ bench: .venv/ready-test
 	$(BIN)/python tests/benchmarks/packs.py
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/rehearsing.py
+	$(BIN)/python tests/benchmarks/logs.py
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/reading.py
 	$(BIN)/python tests/benchmarks/sampling.py
