@@ -36,6 +36,7 @@ DEATHS = {  # words in what Ray says of a dead worker -> what a row says, and wh
     "low on memory": ("the node ran short of memory", False),
     "its node has died": ("its node was lost", True),
     "ActorUnavailableError": ("its node could not be reached", True),
+    "is temporarily unavailable": ("its node could not be reached", True),
     "exit code": ("it exited", False),
     "connection error code 2": ("by a signal, a fault in native code or an exit", False),
 }

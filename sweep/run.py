@@ -209,6 +209,9 @@ class _Worker:
         return [pack.trial(slot) for slot in range(problem.slots)]
 
     def _commit(self, problem: Problem, state: PackState, attempts: list[Attempt], pack: Pack) -> None:
+        steps = problem.training.steps
+        # Of no trial: whoever ends this worker now, the trial that was evaluated last is not to blame for it.
+        self.pulse.mark(phase="evaluate", trials=len(attempts), done=len(attempts), step=steps, steps=steps)
         named = problem.layout.views(state.evaluated_rows().cpu())
         weights: dict[str, np.ndarray] = {}
         tables: dict[str, list[dict[str, object]]] = {"trials": [], "curves": []}

@@ -100,6 +100,12 @@ def test_an_unknown_host_is_refused() -> None:
         ("Worker exits with an exit code 3.", "it exited", False),
         ("The actor died because its node has died. Node Id: ab\n\tthe actor's node was terminated", "lost", True),
         ("ray.exceptions.ActorUnavailableError: The actor is unavailable. RpcError: Socket closed", "reached", True),
+        (
+            "The actor 49d0 is unavailable: The actor is temporarily unavailable: RpcError: RPC error: Socket closed "
+            "rpc_code: 14. The task may or may not have been executed on the actor.",
+            "could not be reached",
+            True,
+        ),
         ("ray::run_task()\nTypeError: cannot unpickle 0x7f33", "TypeError: cannot unpickle ADDRESS", False),
     ],
 )
