@@ -35,6 +35,11 @@ def file_name(folder: str, name: str, suffix: str) -> str:
     return f"{folder}/{name}.{suffix}"
 
 
+def names(files: Files, folder: str, suffix: str) -> list[str]:
+    """The names of the files of a folder, without folder and suffix."""
+    return [name.removeprefix(f"{folder}/").removesuffix(f".{suffix}") for name in files.names(folder)]
+
+
 def save_checkpoint(files: Files, pack: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Replaces a pack's checkpoint, whole or not at all."""
     files.write(file_name(CHECKPOINTS, pack, "safetensors"), encode(tensors, metadata))

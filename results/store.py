@@ -3,7 +3,7 @@
     store.json                    {"format": 1}
     <table>/<commit>.parquet      trials, metrics, curves, images, codes, decisions, launches, logs (results/schema.py)
     weights/<commit>.safetensors  entries "<trial>/<tensor>"
-    checkpoints/<pack>.safetensors   inflight/<pack>.json   heartbeats/<launch>.json   stops/<launch>.json
+    checkpoints/<pack>.safetensors   inflight/<pack>.json   heartbeats/<launch>.json   stops/<launch>[.<pack>].json
 
 A commit writes weights, images, codes, curves and metrics first and `trials` last; readers ignore rows whose attempt is
 not in `trials`. So nothing ever has to be locked, repaired or written twice.
@@ -230,8 +230,7 @@ class ResultStore:
 
     def checkpoints(self) -> list[str]:
         """The packs that have a checkpoint."""
-        names = self.files.names(liveness.CHECKPOINTS)
-        return [name.removeprefix(f"{liveness.CHECKPOINTS}/").removesuffix(".safetensors") for name in names]
+        return liveness.names(self.files, liveness.CHECKPOINTS, "safetensors")
 
     def checkpoint_metadata(self, pack: str) -> dict[str, str] | None:
         """What a checkpoint says of itself, read without its tensors; None where there is none."""

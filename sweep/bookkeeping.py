@@ -17,6 +17,7 @@ from sweep.blame import Death
 from sweep.failures import Fault
 from sweep.footprints import Footprint, Footprints
 from sweep.kept_logs import collect_logs
+from sweep.leftovers import leaving
 from sweep.pack import Pack
 from sweep.plan import Prerequisite, StudyPlan
 from sweep.provenance import provenance
@@ -101,6 +102,6 @@ class Bookkeeping:
     def ask_to_leave(self, pack: str, leave: bool) -> None:
         """Asks the worker of a pack to stop with a checkpoint, or takes that back."""
         if leave:
-            self.store.request_stop(pack)
+            self.store.request_stop(leaving(self.launch, pack))
         else:
-            self.store.clear_stop(pack)
+            self.store.clear_stop(leaving(self.launch, pack))

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Collection
 from typing import Any
 
+from results import liveness
 from results.schema import FINISHED
 from results.store import ResultStore
 from sweep.kept_logs import ABANDONED, collect_logs
@@ -30,7 +31,7 @@ def at_work_on(store: ResultStore, studies: Collection[str]) -> list[dict[str, A
 
 
 def tidy(store: ResultStore) -> None:
-    """Forgets what killed launches left: heartbeats, marks of packs that nobody runs, checkpoints of what is done.
+    """Forgets what killed launches left: heartbeats, requests, marks of packs that nobody runs, useless checkpoints.
 
     What their workers printed is kept.
     """
@@ -39,13 +40,16 @@ def tidy(store: ResultStore) -> None:
         if launch not in alive:
             store.clear_beat(launch)
             store.clear_stop(launch)
+    for name in stops(store):
+        if "." in name and name.partition(".")[0] not in alive:
+            store.clear_stop(name)
     for pack, record in store.inflight().items():
         if record.get("launch") not in alive:
             store.clear_inflight(pack)
     collect_logs(store, alive=alive, outcome=ABANDONED)
     for pack, trials in checkpointed(store).items():
         states = store.trials(["status"], trials)["status"].to_pylist()
-        if len([state for state in states if state in FINISHED]) == len(trials):
+        if any(state in FINISHED for state in states):  # the pack is never made again as it was
             store.delete_checkpoint(pack)
 
 
@@ -53,3 +57,13 @@ def checkpointed(store: ResultStore) -> dict[str, list[str]]:
     """The trials, slot by slot, of the packs that left a checkpoint; none for one that is torn."""
     found = {pack: store.checkpoint_metadata(pack) for pack in store.checkpoints()}
     return {pack: metadata.get("trials", "").split(",") for pack, metadata in found.items() if metadata is not None}
+
+
+def stops(store: ResultStore) -> list[str]:
+    """What was asked to stop, launches and packs, and has not been seen to."""
+    return liveness.names(store.files, liveness.STOPS, "json")
+
+
+def leaving(launch: str, pack: str) -> str:
+    """The name of the request that a pack leave its place: of its launch alone, for others may run the pack later."""
+    return f"{launch}.{pack}"

@@ -11,6 +11,7 @@ from typing import Any
 from results.commit import now
 from results.store import ResultStore
 from sweep.checkpoints import Stopped
+from sweep.leftovers import leaving
 from sweep.pack import Pack
 from sweep.task import PackTask
 from sweep.watchdog import Watchdog, watchdog
@@ -61,7 +62,8 @@ class Pulse:
             return False
         self._looked = time.perf_counter()
         self._alive()
-        if self.store.stop_requested(self.task.settings.launch) or self.store.stop_requested(self.pack.id):
+        launch = self.task.settings.launch
+        if self.store.stop_requested(launch) or self.store.stop_requested(leaving(launch, self.pack.id)):
             raise Stopped
         return True
 

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ class RayExecutor:
         self._gpu_memory = dict(gpu_memory or {})
         self._places: Sequence[Place] = ()
         self._looked = -LOOK_SECONDS
+        self._noticed: frozenset[str] = frozenset()
         self._left = contextlib.ExitStack()
         self._scratch: Scratch | None = None
 
@@ -134,8 +136,13 @@ class RayExecutor:
     def _look(self, queue: PackQueue) -> Sequence[Place]:
         """Where packs may run, looked up every few seconds; packs on nodes that will go are asked to leave."""
         if time.monotonic() - self._looked >= LOOK_SECONDS:
-            self._places = places(ray_cluster.nodes(), queue.devices, queue.resources, self._gpu_memory, self.most)
+            found = places(ray_cluster.nodes(), queue.devices, queue.resources, self._gpu_memory, self.most)
             leaving = ray_cluster.draining()
+            self._noticed |= leaving
+            # Tune hands a pack to any idle worker that was asked for in the same words, on such a node, too. A few
+            # bytes more for all that comes after a notice are other words.
+            words = {"memory": float(queue.resources.memory + len(self._noticed))} if self._noticed else {}
+            self._places = [replace(place, requires={**place.requires, **words}) for place in found]
             for pack, said in queue.inflight().items() if leaving else ():
                 if said.get("node") in leaving:
                     queue.leave(pack)
