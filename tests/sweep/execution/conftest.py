@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import itertools
 import json
 from collections import Counter
@@ -86,6 +87,11 @@ class Toy:
         """How often each trial was taken up, by its number."""
         return Counter(number for number, _ in _started(self.folder))
 
+    def forget(self) -> None:
+        """Forgets what was taken up so far."""
+        for path in self.folder.iterdir():
+            path.unlink()
+
     def first_steps(self) -> list[tuple[float, int]]:
         """(number, first step) of each trial that an execution took up."""
         return _started(self.folder)
@@ -127,6 +133,17 @@ def ray_executor() -> Iterator[Executor]:
 
     with RayExecutor(cpus=2) as executor:
         yield executor
+
+
+@pytest.fixture(scope="session")
+def make_nodes() -> Callable[[], Any]:
+    """make_nodes(): a Ray cluster of several nodes, see nodes.py beside this file."""
+    spec = importlib.util.spec_from_file_location("execution_nodes", Path(__file__).with_name("nodes.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Nodes
 
 
 @pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])

@@ -68,16 +68,21 @@ def test_a_trial_that_kills_its_worker_is_found_and_the_others_complete(
     assert toy.starts() == starts
 
 
-def test_exceptions_are_rows_with_their_traceback(
+def test_exceptions_are_rows_with_their_traceback_and_message(
     toy: Any, store: ResultStore, launch: Launching, statuses: Callable[..., Any], executor: Executor
 ) -> None:
-    trials = [*toy.trials(1, 2), *toy.trials(5, fault=toy.RAISE), *toy.trials(6)]
+    """Also of one that could not travel between processes, of which Ray would lose the message."""
+    trials = [*toy.trials(1, 2), *toy.trials(5, fault=toy.RAISE), *toy.trials(6, fault=toy.UNPICKLABLE)]
     outcome = launch(store, toy.study(trials), executor=executor, width=4)
-    assert (outcome.exit_code, outcome.statuses) == (3, {"completed": 3, "error": 1})
-    assert statuses(store) == {1: "completed", 2: "completed", 5: "error", 6: "completed"}
-    (row,) = store.trials(None, [trials[2].id]).to_pylist()
-    assert (row["status"], row["reason"]) == ("error", "RuntimeError: number N will not train")
-    assert "in act" in row["traceback"]
+    assert (outcome.exit_code, outcome.statuses) == (3, {"completed": 2, "error": 2})
+    assert statuses(store) == {1: "completed", 2: "completed", 5: "error", 6: "error"}
+    for culprit, reason in (
+        (trials[2], "RuntimeError: number N will not train"),
+        (trials[3], "Unpicklable: number N will not travel"),
+    ):
+        (row,) = store.trials(None, [culprit.id]).to_pylist()
+        assert (row["status"], row["reason"]) == ("error", reason)
+        assert "in act" in row["traceback"]
 
 
 def kill_a_worker(store: ResultStore, when: Callable[[], bool], killed: list[int]) -> threading.Thread:

@@ -17,7 +17,7 @@ TAG = "toy"
 STARTS = ""  # a folder that gets one file for each trial that an execution takes up: <number>-<first step>-<random>
 TRIALS = 16
 
-RAISE, EXIT, SEGFAULT, RAISE_UNTIL_MENDED = 1.0, 2.0, 3.0, 4.0
+RAISE, EXIT, SEGFAULT, RAISE_UNTIL_MENDED, UNPICKLABLE, HANG, OUT_OF_MEMORY = 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0
 
 
 class Points(Data):
@@ -51,17 +51,20 @@ class Moody(Objective):
     """D + 1000 (R − number)², with a fault of its own.
 
     fault: what happens at step `at`: 1 an exception, 2 the process exits, 3 a segmentation fault, 4 an exception unless
-    that has been mended. diverges: the step of a loss that is no number, 0 for none. pause: seconds a step.
+    that has been mended, 5 an exception that cannot be pickled, 6 an endless loop in native code, 7 the memory of the
+    device runs out where more than `fits` trials are trained at once. diverges: the step of a loss that is no number, 0
+    for none. pause: seconds a step.
     """
 
     kind = f"{TAG}-moody"
     implementation = ":Mood"
-    numbers = frozenset({"number", "fault", "at", "diverges", "pause"})
+    numbers = frozenset({"number", "fault", "at", "diverges", "pause", "fits"})
     number: NonNegative
     fault: NonNegative = 0.0
     at: NonNegative = 3.0
     diverges: NonNegative = 0.0
     pause: NonNegative = 0.0
+    fits: NonNegative = 0.0
 
 
 def load_points(spec):
@@ -115,10 +118,11 @@ class Mood:
             generate_vmap_rule = False
 
             @staticmethod
-            def forward(value, step, number, fault, at, pause):
+            def forward(value, step, number, fault, at, fits, pause):
                 time.sleep(float(pause.max()))
-                for row in zip(*(one.reshape(-1).tolist() for one in (step, number, fault, at)), strict=True):
-                    act(seen, *row)
+                rows = list(zip(*(one.reshape(-1).tolist() for one in (step, number, fault, at, fits)), strict=True))
+                for row in rows:
+                    act(seen, len(rows), *row)
                 return value.clone()
 
             @staticmethod
@@ -127,7 +131,7 @@ class Mood:
 
             @staticmethod
             def backward(ctx, gradient):
-                return gradient, None, None, None, None, None
+                return gradient, *[None] * 6
 
             @staticmethod
             def vmap(info, in_dims, *values):
@@ -146,16 +150,19 @@ class Mood:
         import torch
 
         value = terms.distortion.mean() + 1000 * (terms.rate.sum(0).mean() - numbers["number"]).square()
-        value = self.trip(value, step, *(numbers[name] for name in ("number", "fault", "at", "pause")))
+        value = self.trip(value, step, *(numbers[name] for name in ("number", "fault", "at", "fits", "pause")))
         broken = (numbers["diverges"] > 0) & (step >= numbers["diverges"])
         return torch.where(broken, torch.nan, value), state
 
 
-def act(seen, step, number, fault, at):
+def act(seen, width, step, number, fault, at, fits):
     import ctypes
     import os
+    import re
     import uuid
     from pathlib import Path
+
+    import torch
 
     if number not in seen:
         seen.add(number)
@@ -168,6 +175,20 @@ def act(seen, step, number, fault, at):
         os._exit(3)
     if step == at and fault == SEGFAULT:
         ctypes.string_at(0)
+    if step == at and fault == UNPICKLABLE:
+        raise Unpicklable(number, "will not travel")
+    if step == at and fault == HANG:
+        re.match("(a+)+$", "a" * 64 + "b")  # ends in some thousand years, and holds the interpreter
+    if step == at and fault == OUT_OF_MEMORY and width > fits:
+        raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {width:.2f} GiB")
+
+
+class Unpicklable(Exception):
+    """It can neither be pickled nor made again from its arguments."""
+
+    def __init__(self, number, what):
+        super().__init__(f"number {number:g} {what}")
+        self.held = lambda: number
 
 
 def rates(view, names):
@@ -240,4 +261,11 @@ doomed = Study(
     base=trial(1.0, steps=64, rate=0.2),
     axes=axis("objective.number", [1.0, 2.0, 8.0, 3.0]),
     quantities=(RATE, FATAL),
+)
+hopeless = Study(
+    name="toy/hopeless",
+    question="Does anybody notice?",
+    base=trial(1.0, fault=RAISE),
+    axes=axis("objective.number", [1.0 + number / 8 for number in range(TRIALS)]),
+    quantities=(RATE,),
 )
