@@ -1,0 +1,8 @@
+"""The modules of the chaos harness stand beside its tests, and are imported by their names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

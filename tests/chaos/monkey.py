@@ -1,0 +1,305 @@
+"""The monkey: brings the faults of a forecast upon launches of the stormy study, which it launches until it is done."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+from launches import HANG_SECONDS, PATIENCE, Study, log_of, wait_until
+from weather import Fault
+
+COMMITTED = ("weights", "curves", "metrics", "images", "codes", "trials")  # folders of the store that a commit fills
+KEEPS = ("checkpoints",)
+SIGNALS = {
+    "driver killed": signal.SIGKILL,
+    "driver terminated": signal.SIGTERM,
+    "driver interrupted": signal.SIGINT,
+}
+DOORS = {"out of memory": "memory", "storage flaky": "flaky", "disk full": "full"}
+
+
+class Broken(AssertionError):
+    """Something went otherwise than it must."""
+
+
+@dataclass(kw_only=True)
+class Monkey:
+    """planned: trials of the study. nodes: the cluster to launch on, None for a Ray of each launch's own.
+
+    hit: faults by kind and phase. ends: launches by exit code. overlaps: what may have let two launches, or a launch
+    and a worker of one that was killed, do the same work.
+    """
+
+    study: Study
+    planned: int
+    nodes: Any = None
+    options: Sequence[str] = ()
+    hit: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ends: Counter[int] = field(default_factory=Counter)
+    launches: int = 0
+    overlaps: int = 0
+    drivers: list[psutil.Popen] = field(default_factory=list)
+    _expected: dict[int, set[int]] = field(default_factory=dict)  # exit codes by process, beside those of the end
+    _blows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _there: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, faults: Sequence[Fault]) -> list[Fault]:
+        """One life of the study; gives back the faults that it was done too early for."""
+        for _ in range(2 if self.nodes else 0):
+            self._add_node()
+        left = list(faults)
+        missed: list[Fault] = []
+        while left and self._at_work():
+            time.sleep(left[0].delay)
+            fault = left.pop(0)
+            phase = self._strike(fault) if self._at_work() else ""
+            if phase:
+                self.hit[fault.kind, phase] += 1
+            else:
+                missed.append(fault)
+        if not wait_until(lambda: not self._at_work(), 2 * PATIENCE):
+            raise Broken(f"not done in {2 * PATIENCE:.0f} s: {[log_of(driver) for driver in self.drivers]}")
+        for node in list(self._there.values()):
+            self.nodes.lose(node)
+        return missed + left
+
+    # Launches
+
+    def _at_work(self) -> bool:
+        """Sees that a launch is at work while anything is to be done; False when all is done."""
+        for driver in [one for one in self.drivers if one.poll() is not None]:
+            self.drivers.remove(driver)
+            self.ends[driver.returncode] += 1
+            if driver.returncode not in {0, 3} | self._expected.get(driver.pid, set()):
+                raise Broken(f"a launch ended with {driver.returncode}:\n{log_of(driver)}")
+            if "Traceback" in log_of(driver):
+                raise Broken(log_of(driver))
+        if not self.drivers:
+            if self._done():
+                return False
+            if self.launches > 100:
+                raise Broken("launched a hundred times, and it is not done")
+            self._launch()
+        for driver in self.drivers:
+            self.study.remember(driver)
+        return True
+
+    def _launch(self, *more: str) -> psutil.Popen:
+        self.launches += 1
+        where = ("--address", self.nodes.address) if self.nodes else ()
+        self.drivers.append(self.study.launch(*where, *self.options, *more))
+        return self.drivers[-1]
+
+    def _done(self) -> bool:
+        store = self.study.store
+        return store is not None and store.trials(["trial"]).num_rows == self.planned
+
+    def _expect(self, driver: psutil.Popen, *codes: int) -> None:
+        self._expected.setdefault(driver.pid, set()).update(codes)
+
+    # Faults
+
+    def _strike(self, fault: Fault) -> str:
+        """Does it, and says in which phase it struck; empty where the study was done before, or there was no way."""
+        if fault.kind in ("worker killed", "worker stopped"):
+            return self._strike_worker(fault)
+        if fault.kind in SIGNALS:
+            return self._strike_driver(fault)
+        if fault.kind in DOORS:
+            return self._through_the_door(fault)
+        return {
+            "compaction killed": self._kill_compaction,
+            "report killed": self._kill_report,
+            "second launch": self._launch_beside,
+            "node lost": self._lose_node,
+            "preemption": self._give_notice,
+        }[fault.kind](fault)
+
+    def _await(self, found: Callable[[], Any]) -> Any:
+        """What is found as soon as anything is, None where the study is done first."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if result := found():
+                return result
+            if not self._at_work():
+                return None
+            time.sleep(0.005)
+        raise Broken(f"nothing happened: {[log_of(driver) for driver in self.drivers]}")
+
+    def _training(self) -> list[tuple[str, dict[str, Any]]]:
+        """The packs that are at a step and may be struck, each with its mark.
+
+        A trial that is by itself in its pack is struck but once a launch: it would rightly be suspected.
+        """
+        found = []
+        for pack, mark in sorted(self.study.marks().items()):
+            alone = mark["pack"][0] if len(mark["pack"]) == 1 else ""
+            struck = bool(alone) and self._blows[mark["launch"], alone] > 0
+            if mark.get("phase") == "train" and mark.get("step", 0) > 0 and not struck and self._alive(mark):
+                found.append((pack, mark))
+        return found
+
+    def _alive(self, mark: dict[str, Any]) -> bool:
+        """Whether a mark is of a worker that runs, and of a launch that does: others are left from before."""
+        running = psutil.pid_exists(mark["process"])
+        return running and psutil.Process(mark["process"]).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED)
+
+    def _committing(self) -> list[tuple[str, dict[str, Any]]]:
+        """The packs that are being committed at this moment."""
+        busy = {process for process, folder in self.study.flushing().items() if folder in COMMITTED}
+        found = sorted(self.study.marks().items()) if busy else []
+        return [
+            (pack, mark)
+            for pack, mark in found
+            if mark["process"] in busy and not self._blows[mark["launch"], mark.get("trial", "")]
+        ]
+
+    def _phase(self, processes: Iterable[int]) -> str:
+        """What any of these processes is at: a commit, or else training."""
+        flushing = self.study.flushing()
+        folders = {flushing.get(process, "") for process in processes}
+        return "commit" if folders & set(COMMITTED) else "train"
+
+    def _strike_worker(self, fault: Fault) -> str:
+        found = self._await(self._committing if fault.phase == "commit" else self._training)
+        if not found:
+            return ""
+        _, mark = found[int(fault.chance * len(found))]
+        process = psutil.Process(mark["process"])
+        if fault.kind == "worker killed":
+            process.kill()
+            phase = self._phase([process.pid])
+        else:
+            process.suspend()
+            phase = self._phase([process.pid])
+            if mark["process"] not in {other["process"] for other in self.study.marks().values()}:
+                process.resume()  # it had just done with the pack: nothing says that it hangs
+                return ""
+            wait_until(lambda: not psutil.pid_exists(process.pid), HANG_SECONDS * 20)
+        for trial in mark["pack"] if len(mark["pack"]) == 1 else [mark.get("trial", "")]:
+            self._blows[mark["launch"], trial] += 1
+        return phase
+
+    def _strike_driver(self, fault: Fault) -> str:
+        found = self._await(self._committing if fault.phase == "commit" else self._training)
+        if not found or not self.drivers:
+            return ""
+        driver = self.drivers[int(fault.chance * len(self.drivers))]
+        number = SIGNALS[fault.kind]
+        phase = self._phase(mark["process"] for _, mark in found)
+        driver.send_signal(number)
+        if number == signal.SIGKILL:
+            self._expect(driver, -number)
+            self.overlaps += 1
+        else:
+            self._expect(driver, 75)
+        driver.wait(PATIENCE)
+        return phase
+
+    def _through_the_door(self, fault: Fault) -> str:
+        if not self._await(self._training):
+            return ""
+        kind, before = DOORS[fault.kind], len(self.study.taken())
+        if kind == "full":
+            for driver in self.drivers:
+                self._expect(driver, 75, 2)
+        token = self.study.folder / "faults" / f"{kind}-{fault.chance}"
+        token.touch()
+        self._await(lambda: not token.exists())
+        if token.exists():
+            token.unlink()
+            return ""
+        taken = wait_until(lambda: len(self.study.taken()) > before, 5.0)
+        _, process, path = self.study.taken()[-1] if taken else ("", "0", "")
+        folder = path.removeprefix(str(self.study.folder / "store")).strip("/").partition("/")[0]
+        if not folder or folder in KEEPS:
+            return "train"
+        own = int(process) in {driver.pid for driver in self.drivers}
+        return "bookkeeping" if folder not in COMMITTED else "compaction" if own else "commit"
+
+    def _kill_compaction(self, fault: Fault) -> str:
+        def several() -> bool:
+            store = self.study.folder / "store"
+            return any(len(list((store / table).glob("*.parquet"))) > 1 for table in ("trials", "metrics", "launches"))
+
+        if not self._await(several):
+            return ""
+        process = self.study.slowed("compact", "--store", str(self.study.folder / "store"))
+        wait_until(lambda: process.pid in self.study.flushing() or process.poll() is not None)
+        time.sleep(fault.chance * 0.1)
+        return self._killed(process, "compaction")
+
+    def _kill_report(self, fault: Fault) -> str:
+        if not self._await(self._training):
+            return ""
+        out = self.study.folder / "out"
+        words = ("report", "--out", str(out / "report.html")) if fault.chance < 0.5 else ("tables", "--out", str(out))
+        process = self.study.sweep(words[0], self.study.name, "--store", str(self.study.folder / "store"), *words[1:])
+        time.sleep(0.5 + fault.chance)
+        return self._killed(process, "report")
+
+    @staticmethod
+    def _killed(process: psutil.Popen, phase: str) -> str:
+        """The phase, where the process was there to be killed."""
+        if process.poll() is not None:
+            return ""
+        process.kill()
+        process.wait()
+        return phase
+
+    def _launch_beside(self, fault: Fault) -> str:
+        """Until both are at work; then one of them is terminated."""
+        if not self._await(self._training):
+            return ""
+        other = self._launch("--force")
+        self.overlaps += 1
+
+        def both() -> bool:
+            return len({mark["launch"] for mark in self.study.marks().values() if self._alive(mark)}) > 1
+
+        if not self._await(lambda: both() or other.poll() is not None) or other.poll() is not None:
+            return "train"
+        driver = self.drivers[int(fault.chance * len(self.drivers))]
+        self._expect(driver, 75)
+        driver.terminate()
+        return "train"
+
+    # Nodes
+
+    def _add_node(self) -> None:
+        node = self.nodes.add(cpus=1.0)
+        self._there[node.node_id] = node
+
+    def _on_nodes(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(pack, mark) for pack, mark in self._training() if mark["node"] in self._there]
+
+    def _lose_node(self, fault: Fault) -> str:
+        found = self._await(self._on_nodes)
+        if not found:
+            return ""
+        _, mark = found[int(fault.chance * len(found))]
+        self.nodes.lose(self._there.pop(mark["node"]))
+        self._add_node()
+        return "train"
+
+    def _give_notice(self, fault: Fault) -> str:
+        found = self._await(self._on_nodes)
+        if not found:
+            return ""
+        _, mark = found[int(fault.chance * len(found))]
+        node = self._there.pop(mark["node"])
+        self.nodes.give_notice(node, PATIENCE)
+        self._add_node()
+
+        def empty() -> bool:
+            return not any(one["node"] == node.node_id and self._alive(one) for one in self.study.marks().values())
+
+        if not wait_until(lambda: empty() or not self._at_work(), PATIENCE):
+            raise Broken("packs stay on a node that has had notice")
+        self.nodes.lose(node)
+        return "train"
