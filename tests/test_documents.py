@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import subprocess
@@ -21,6 +22,7 @@ _CODE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1[`~]*\s*$|`[^`\n]*`", re.MU
 _SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"\]\(\s*<?([^\s)>]+)>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)")  # [text](target "title")
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?([^\s>]+)", re.MULTILINE)  # [name]: target
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 _TAG = re.compile(r"<(?:img|a)\b[^>]*?\b(?:src|href)\s*=\s*[\"']([^\"']+)", re.IGNORECASE)
 
 
@@ -100,6 +102,30 @@ def test_every_cell_that_the_readme_shows_is_there(tmp_path: Path, capsys: pytes
     for words in shown:
         assert main([*words, "--store", str(tmp_path / "runs")]) == 0, capsys.readouterr().err
         assert "no trial stands behind it yet" in capsys.readouterr().out
+
+
+def missing_tests(text: str) -> list[str]:
+    """The tests that a text names as `path::name` and that are not there."""
+    found = []
+    for path, name in _TEST.findall(text):
+        file = ROOT / path
+        tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module(body=[], type_ignores=[])
+        if name not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}:
+            found.append(f"{path}::{name}")
+    return found
+
+
+def test_every_fault_is_proved_by_a_test_that_is_there() -> None:
+    text = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|") and not line.startswith(("| fault", "|---"))]
+    assert len(rows) > 20
+    assert [row for row in rows if not _TEST.search(row)] == []
+    assert missing_tests(text) == []
+    here = Path(__file__).relative_to(ROOT)
+    assert missing_tests(f"`{here}::test_that_is_not`, `tests/no.py::test_it`") == [
+        f"{here}::test_that_is_not",
+        "tests/no.py::test_it",
+    ]
 
 
 def test_commands_are_found_in_shell_code_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections import Counter
@@ -14,7 +15,6 @@ from launches import HANG_SECONDS, PATIENCE, Study, log_of, wait_until
 from weather import Fault
 
 COMMITTED = ("weights", "curves", "metrics", "images", "codes", "trials")  # folders of the store that a commit fills
-KEEPS = ("checkpoints",)
 SIGNALS = {
     "driver killed": signal.SIGKILL,
     "driver terminated": signal.SIGTERM,
@@ -131,33 +131,30 @@ class Monkey:
             time.sleep(0.005)
         raise Broken(f"nothing happened: {[log_of(driver) for driver in self.drivers]}")
 
-    def _training(self) -> list[tuple[str, dict[str, Any]]]:
-        """The packs that are at a step and may be struck, each with its mark.
+    def _training(self) -> list[dict[str, Any]]:
+        """What is said of the packs that are at a step and may be struck.
 
         A trial that is by itself in its pack is struck but once a launch: it would rightly be suspected.
         """
         found = []
-        for pack, mark in sorted(self.study.marks().items()):
+        for _, mark in sorted(self.study.marks().items()):
             alone = mark["pack"][0] if len(mark["pack"]) == 1 else ""
             struck = bool(alone) and self._blows[mark["launch"], alone] > 0
             if mark.get("phase") == "train" and mark.get("step", 0) > 0 and not struck and self._alive(mark):
-                found.append((pack, mark))
+                found.append(mark)
         return found
 
-    def _alive(self, mark: dict[str, Any]) -> bool:
-        """Whether a mark is of a worker that runs, and of a launch that does: others are left from before."""
-        running = psutil.pid_exists(mark["process"])
-        return running and psutil.Process(mark["process"]).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED)
+    @staticmethod
+    def _alive(mark: dict[str, Any]) -> bool:
+        """Whether a mark is of a worker that runs: others are left from before."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(mark["process"]).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED)
+        return False
 
-    def _committing(self) -> list[tuple[str, dict[str, Any]]]:
-        """The packs that are being committed at this moment."""
+    def _committing(self) -> list[dict[str, Any]]:
+        """What is said of the packs that are being committed at this moment."""
         busy = {process for process, folder in self.study.flushing().items() if folder in COMMITTED}
-        found = sorted(self.study.marks().items()) if busy else []
-        return [
-            (pack, mark)
-            for pack, mark in found
-            if mark["process"] in busy and not self._blows[mark["launch"], mark.get("trial", "")]
-        ]
+        return [mark for _, mark in sorted(self.study.marks().items()) if mark["process"] in busy] if busy else []
 
     def _phase(self, processes: Iterable[int]) -> str:
         """What any of these processes is at: a commit, or else training."""
@@ -169,20 +166,20 @@ class Monkey:
         found = self._await(self._committing if fault.phase == "commit" else self._training)
         if not found:
             return ""
-        _, mark = found[int(fault.chance * len(found))]
-        process = psutil.Process(mark["process"])
-        if fault.kind == "worker killed":
-            process.kill()
-            phase = self._phase([process.pid])
-        else:
-            process.suspend()
-            phase = self._phase([process.pid])
+        mark = found[int(fault.chance * len(found))]
+        phase = self._phase([mark["process"]])
+        try:
+            process = psutil.Process(mark["process"])
+            process.send_signal(signal.SIGKILL if fault.kind == "worker killed" else signal.SIGSTOP)
+        except psutil.NoSuchProcess:
+            return ""
+        if fault.kind == "worker stopped":
             if mark["process"] not in {other["process"] for other in self.study.marks().values()}:
                 process.resume()  # it had just done with the pack: nothing says that it hangs
                 return ""
             wait_until(lambda: not psutil.pid_exists(process.pid), HANG_SECONDS * 20)
-        for trial in mark["pack"] if len(mark["pack"]) == 1 else [mark.get("trial", "")]:
-            self._blows[mark["launch"], trial] += 1
+        if len(mark["pack"]) == 1:
+            self._blows[mark["launch"], mark["pack"][0]] += 1
         return phase
 
     def _strike_driver(self, fault: Fault) -> str:
@@ -191,7 +188,7 @@ class Monkey:
             return ""
         driver = self.drivers[int(fault.chance * len(self.drivers))]
         number = SIGNALS[fault.kind]
-        phase = self._phase(mark["process"] for _, mark in found)
+        phase = self._phase(mark["process"] for mark in found)
         driver.send_signal(number)
         if number == signal.SIGKILL:
             self._expect(driver, -number)
@@ -217,19 +214,17 @@ class Monkey:
         taken = wait_until(lambda: len(self.study.taken()) > before, 5.0)
         _, process, path = self.study.taken()[-1] if taken else ("", "0", "")
         folder = path.removeprefix(str(self.study.folder / "store")).strip("/").partition("/")[0]
-        if not folder or folder in KEEPS:
+        if folder in ("", "checkpoints"):
             return "train"
         own = int(process) in {driver.pid for driver in self.drivers}
         return "bookkeeping" if folder not in COMMITTED else "compaction" if own else "commit"
 
     def _kill_compaction(self, fault: Fault) -> str:
-        def several() -> bool:
-            store = self.study.folder / "store"
-            return any(len(list((store / table).glob("*.parquet"))) > 1 for table in ("trials", "metrics", "launches"))
-
-        if not self._await(several):
+        store = self.study.folder / "store"
+        tables = ("trials", "metrics", "launches")
+        if not self._await(lambda: any(len(list((store / table).glob("*.parquet"))) > 1 for table in tables)):
             return ""
-        process = self.study.slowed("compact", "--store", str(self.study.folder / "store"))
+        process = self.study.slowed("compact", "--store", str(store))
         wait_until(lambda: process.pid in self.study.flushing() or process.poll() is not None)
         time.sleep(fault.chance * 0.1)
         return self._killed(process, "compaction")
@@ -275,24 +270,23 @@ class Monkey:
         node = self.nodes.add(cpus=1.0)
         self._there[node.node_id] = node
 
-    def _on_nodes(self) -> list[tuple[str, dict[str, Any]]]:
-        return [(pack, mark) for pack, mark in self._training() if mark["node"] in self._there]
+    def _choose_node(self, fault: Fault) -> Any:
+        """One on which a pack is at a step, taken from those that are there; None where the study is done before."""
+        found = self._await(lambda: [mark for mark in self._training() if mark["node"] in self._there])
+        return self._there.pop(found[int(fault.chance * len(found))]["node"]) if found else None
 
     def _lose_node(self, fault: Fault) -> str:
-        found = self._await(self._on_nodes)
-        if not found:
+        node = self._choose_node(fault)
+        if node is None:
             return ""
-        _, mark = found[int(fault.chance * len(found))]
-        self.nodes.lose(self._there.pop(mark["node"]))
+        self.nodes.lose(node)
         self._add_node()
         return "train"
 
     def _give_notice(self, fault: Fault) -> str:
-        found = self._await(self._on_nodes)
-        if not found:
+        node = self._choose_node(fault)
+        if node is None:
             return ""
-        _, mark = found[int(fault.chance * len(found))]
-        node = self._there.pop(mark["node"])
         self.nodes.give_notice(node, PATIENCE)
         self._add_node()
 

@@ -62,8 +62,8 @@ if FAULTS and os.fsync.__name__ == "fsync":  # once a process, whatever copies o
     os.fsync = _flush
 
 
-def stormy_objectives():
-    """21 that are trained together, in two shapes, and 9 one after another; of these three fail and one diverges."""
+def _objectives():
+    """18 of one shape, trained together: one diverges, and one raises an exception."""
     calm = [Moody(number=1.0 + number / 8, pause=0.02) for number in range(16)]
     return [
         *calm,
@@ -83,12 +83,13 @@ def _stormy(steps, model, objectives):
 
 
 def _stormy_axes():
+    """32 trials of four shapes: packs of 18, 6 and 2, and of 4 and 2 one after another; one trial kills its worker."""
     from studies.axes import union
 
     poison = [Moody(number=6.0, pause=0.02), Moody(number=9.0, pause=0.02, fault=EXIT)]
     slow = [Moody(number=1.0 + number / 8, pause=0.01) for number in range(6)]
     return union(
-        _stormy(128, Shift(), stormy_objectives()),
+        _stormy(128, Shift(), _objectives()),
         _stormy(96, Shift(), [Moody(number=2.0 + number / 8, pause=0.02) for number in range(6)]),
         _stormy(64, SlowShift(), slow),
         _stormy(48, Shift(), poison),

@@ -160,7 +160,7 @@ def test_packs_share_gpus_as_asked_while_a_node_is_lost_and_another_joins(
 ) -> None:
     """Three nodes with a GPU each, two packs a GPU; one node goes while a pack on it is half trained."""
     there = {node.node_id: node for node in (add(gpus=1) for _ in range(3))}
-    numbers = [number / 8 for number in range(8, 56)]
+    numbers = [number / 8 for number in range(4, 52)]
     entry = toy.study(toy.trials(*numbers, steps=160, pause=0.02))
     joined: list[str] = []
     lost: list[dict[str, Any]] = []
@@ -182,7 +182,8 @@ def test_packs_share_gpus_as_asked_while_a_node_is_lost_and_another_joins(
     rows = store.scan("trials").to_pylist()
     assert len(rows) == len({row["trial"] for row in rows}) == 48
     assert watch.most.keys() == there.keys() | set(joined)
-    assert set(watch.most.values()) == {2}  # two a GPU, never three
+    assert {watch.most[node] for node in there} == {2}  # two a GPU, never three
+    assert watch.most[joined[0]] <= 2
     assert lost[0]["node"] not in watch.node[lost[0]["id"]][1:]  # it went on elsewhere
     moved = {step for number, step in toy.first_steps() if step > 0}
     assert moved  # from its checkpoint
@@ -220,7 +221,7 @@ def test_packs_leave_a_node_that_has_had_notice_and_go_on_elsewhere_from_their_s
     add: Callable[..., Any],
 ) -> None:
     there = {node.node_id: node for node in (add(), add())}
-    entry = toy.study(toy.trials(1, 2, 3, 4, 5, 6, steps=240, pause=0.03))
+    entry = toy.study(toy.trials(1, 2, 3, 4, steps=160, pause=0.03))
     left: list[tuple[dict[str, Any], float]] = []
 
     def give_notice(mark: dict[str, Any]) -> None:
@@ -229,7 +230,7 @@ def test_packs_leave_a_node_that_has_had_notice_and_go_on_elsewhere_from_their_s
 
     with Watch(store, give_notice) as watch:
         outcome, counts = run(nodes, store, entry, RayExecutor(nodes.address), width=2, checkpoint_seconds=0.5)
-    assert (outcome.exit_code, outcome.statuses) == (0, {"completed": 6})
+    assert (outcome.exit_code, outcome.statuses) == (0, {"completed": 4})
     assert left
     ((mark, _),) = left
     assert counts.deaths == 0
@@ -237,7 +238,7 @@ def test_packs_leave_a_node_that_has_had_notice_and_go_on_elsewhere_from_their_s
     (other,) = there.keys() - {mark["node"]}
     assert watch.node[mark["id"]] == [mark["node"], other]
     rows = store.scan("trials").to_pylist()
-    assert len(rows) == len({row["trial"] for row in rows}) == 6
+    assert len(rows) == len({row["trial"] for row in rows}) == 4
     assert stops(store) == []
     again = sorted(step for _, step in toy.first_steps() if step > 0)
     assert len(again) in (2, 4)
