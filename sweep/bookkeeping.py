@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from results.commit import new_identity, now
+from results.files import StoreError
 from results.quantity import Quantity
 from results.store import ResultStore
 from studies.prerequisites import measured_of
@@ -37,10 +40,8 @@ class Bookkeeping:
 
     def crashed(self, pack: Pack, trials: list[Trial], death: Death) -> None:
         """Stores that trials kill their worker: by training, or, with weights that are kept, by being evaluated."""
-        collect_logs(self.store, packs=[pack.id], outcome=death.why)
         if pack.task == "evaluate":
             self._unmeasured(trials, death.why)
-            self.store.clear_inflight(pack.id)
             return
         task = self.make_task(pack, (), 0)
         rows = []
@@ -49,7 +50,16 @@ class Bookkeeping:
             attempt.failed(death.status, death.why)
             rows.append(trial_row(attempt, pack, task))
         self.store.commit({"trials": rows})
-        self.store.clear_inflight(pack.id)
+
+    def inflight(self) -> dict[str, dict[str, Any]]:
+        """What the workers of this launch last said they were doing, by pack."""
+        return {pack: said for pack, said in self.store.inflight().items() if said.get("launch") == self.launch}
+
+    def buried(self, pack: str, death: Death) -> None:
+        """Keeps what a dead worker printed, and forgets what it said that it was doing: the next has a clean slate."""
+        with contextlib.suppress(StoreError):
+            collect_logs(self.store, packs=[pack], outcome=death.why)
+            self.store.clear_inflight(pack)
 
     def _unmeasured(self, trials: list[Trial], why: str) -> None:
         """Stores that trained trials kill the worker that evaluates them."""

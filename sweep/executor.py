@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from sweep.pack import Decision
@@ -26,8 +26,11 @@ class Executor(Protocol):
 
     def __exit__(self, *exception: object) -> None: ...
 
-    def room(self, resources: Resources) -> Mapping[str, int]:
-        """How many packs run at once on each kind of device, now; a device that is not there is left out."""
+    def room(self, resources: Resources, devices: Collection[str]) -> Mapping[str, int]:
+        """How many packs run at once on each kind of device, now; a device that is not there is left out.
+
+        devices: those that packs are for; raises ExecutorError where there will never be room for one.
+        """
 
     def run(self, queue: PackQueue) -> Iterator[PackRecord]:
         """Takes tasks until the queue is exhausted, reports records and deaths to it, and yields the records."""

@@ -16,12 +16,13 @@ from sweep.task import PackRecord, PackTask
 class Feed:
     """The driver's side of a run: packs go out to Tune, records and deaths come back from it, in Tune's thread.
 
-    look: says where packs may run now, for a cluster grows and shrinks.
+    look: says where packs may run now, for a cluster grows and shrinks; most: how many at once.
     """
 
-    def __init__(self, queue: PackQueue, look: Callable[[], Sequence[Place]]) -> None:
+    def __init__(self, queue: PackQueue, look: Callable[[], Sequence[Place]], most: int | None = None) -> None:
         self.queue = queue
         self.look = look
+        self.most = most
         self.records: queues.SimpleQueue[PackRecord | None] = queues.SimpleQueue()
         self.error: BaseException | None = None
 
@@ -30,7 +31,7 @@ class Feed:
         return {}
 
     def next(self) -> PackTask | None:
-        return self.queue.take(self.look())
+        return self.queue.take(self.look(), self.most)
 
     def completed(self, pack: str, result: Mapping[str, Any]) -> None:
         if "record" not in result:

@@ -44,23 +44,21 @@ def stoppable(stop: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def beating(store: ResultStore, launch: str, studies: Sequence[str], stop: Callable[[], None]) -> Iterator[None]:
-    """Says regularly in the store that a launch is alive, and calls `stop`, once, where the store asks for it.
+def beating(store: ResultStore, launch: str, studies: Sequence[str], look: Callable[[], None]) -> Iterator[None]:
+    """Says regularly in the store that a launch is alive; every two seconds `look` sees whether it is to stop.
 
     So a launch can be stopped from wherever its store is seen.
     """
     ended = threading.Event()
 
     def beat() -> None:
-        last, asked = -BEAT_SECONDS, False
+        last = -BEAT_SECONDS
         while True:
             with contextlib.suppress(Exception):  # a missed beat is no reason to stop
                 if time.monotonic() - last >= BEAT_SECONDS:
                     store.beat(launch, studies)
                     last = time.monotonic()
-                if not asked and store.stop_requested(launch):
-                    asked = True
-                    stop()
+                look()
             if ended.wait(LOOK_SECONDS):
                 return
 

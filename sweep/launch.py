@@ -10,6 +10,7 @@ from typing import Literal
 
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, cache_folder, is_offline
 from results.commit import new_identity, now
+from results.files import StoreError
 from results.quantity import Quantity
 from results.store import ResultStore
 from studies.catalogue import Entry
@@ -185,7 +186,7 @@ class Launch:
         """Runs what is pending on `executor`, shown by `watch`, until it is done, stopped or interrupted."""
         if not self.idle:
             self.check_alone()
-            with beating(self.store, self.identity, self.studies, self.request_stop):
+            with beating(self.store, self.identity, self.studies, self._look):
                 self.books.event("started")
                 tidy(self.store)
                 with executor:
@@ -256,13 +257,14 @@ class Launch:
         trials = [trial for plan in self.plans for trial in plan.study.trials()]
         trials += [one.trial for one in self.prerequisites.values()]
         times = times_from(self.store, trials, options.apart)
-        return ordered(made, times.seconds, executor.room(options.resources))
+        return ordered(made, times.seconds, executor.room(options.resources, {job.device for job in made}))
 
     def _queue(self, jobs: Sequence[Job]) -> PackQueue:
         return PackQueue(
             jobs,
-            inflight=self.store.inflight,
+            inflight=self.books.inflight,
             crashed=self.books.crashed,
+            buried=self.books.buried,
             remember=self.books.remember,
             footprints=self.books.footprints() if jobs else None,
             asked=self.books.ask_to_leave,
@@ -278,4 +280,10 @@ class Launch:
         """Asks workers to checkpoint and stop, wherever they are."""
         self.interrupted = True
         self.queue.stop()
-        self.store.request_stop(self.identity)
+        with contextlib.suppress(StoreError):  # while the launch beats, it is tried again
+            self.store.request_stop(self.identity)
+
+    def _look(self) -> None:
+        """Stops where the store asks for it, and asks the workers again where that has failed."""
+        if self.store.stop_requested(self.identity) != self.interrupted:
+            self.request_stop()

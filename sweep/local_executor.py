@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from sweep.pack import Decision
@@ -22,7 +22,7 @@ class LocalExecutor:
     def __exit__(self, *exception: object) -> None:
         return None
 
-    def room(self, resources: Resources) -> Mapping[str, int]:
+    def room(self, resources: Resources, devices: Collection[str]) -> Mapping[str, int]:
         return {"cpu": 1, "cuda": 1}
 
     def run(self, queue: PackQueue) -> Iterator[PackRecord]:

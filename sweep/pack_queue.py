@@ -10,10 +10,11 @@ import datetime
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from studies.trial import Trial
 from sweep.blame import Blame, Death
+from sweep.counts import Counts
 from sweep.failures import FirstFailures
 from sweep.footprints import Footprint, Footprints
 from sweep.ledger import Ledger
@@ -23,45 +24,7 @@ from sweep.resources import Resources
 from sweep.task import PackRecord, PackTask
 from sweep.waiting import Job, Waiting
 
-__all__ = ["Counts", "Job", "PackQueue"]
-
-
-@dataclass
-class Counts:
-    """How far a launch is. statuses: trials by final status; reasons: failed ones by 'status: reason'; steps: training
-    steps of finished packs; device_seconds: their time times the CPUs or GPUs that they took.
-
-    A trial that is evaluated apart is done when it is trained; what could not be measured of it replaces its status
-    then. to_evaluate: how many there are, evaluated: how many of them have been seen to. deaths: of workers; lost: of
-    these, with their node; left: packs that were asked to leave their place; narrowed: packs that memory made narrower.
-    """
-
-    trials: int = 0
-    statuses: dict[str, int] = field(default_factory=dict)
-    reasons: dict[str, int] = field(default_factory=dict)
-    packs: int = 0
-    packs_done: int = 0
-    steps: int = 0
-    device_seconds: float = 0.0
-    to_evaluate: int = 0
-    evaluated: int = 0
-    deaths: int = 0
-    lost: int = 0
-    left: int = 0
-    narrowed: int = 0
-
-    @property
-    def done(self) -> int:
-        return sum(self.statuses.values())
-
-    @property
-    def work(self) -> int:
-        """Trials done, where to evaluate one apart is as much again."""
-        return self.done + self.evaluated
-
-    @property
-    def planned(self) -> int:
-        return self.trials + self.to_evaluate
+__all__ = ["Job", "PackQueue"]
 
 
 @dataclass(frozen=True)
@@ -76,9 +39,10 @@ class PackQueue:
     """Thread-safe: an executor's callbacks and a progress display may look at it at once.
 
     resources: what each pack takes. inflight: reads what the workers last said they were doing, by pack id. crashed:
-    stores the rows of trials that have been found to kill their worker. remember: stores a new footprint; footprints:
-    those that are known. asked: asks a running pack to leave its place (True), or takes that back once it has (False).
-    halt: told that the first trials all failed alike, of which there must be `first_failures`, 0 for never.
+    stores the rows of trials that have been found to kill their worker; buried: sees to what any dead one left behind.
+    remember: stores a new footprint; footprints: those that are known. asked: asks a running pack to leave its place
+    (True), or takes that back once it has (False). halt: told that the first trials all failed alike, of which there
+    must be `first_failures`, 0 for never.
     """
 
     def __init__(
@@ -87,6 +51,7 @@ class PackQueue:
         *,
         inflight: Callable[[], Mapping[str, Mapping[str, object]]],
         crashed: Callable[[Pack, list[Trial], Death], None],
+        buried: Callable[[str, Death], None] = lambda pack, death: None,
         remember: Callable[[Footprint], None] = lambda footprint: None,
         footprints: Footprints | None = None,
         asked: Callable[[str, bool], None] = lambda pack, leave: None,
@@ -114,7 +79,7 @@ class PackQueue:
         self._footprints = footprints or Footprints()
         self._first = FirstFailures(first_failures)
         self.inflight, self._crashed = inflight, crashed
-        self._remember, self._asked, self._halt = remember, asked, halt
+        self._buried, self._remember, self._asked, self._halt = buried, remember, asked, halt
         self._lock = threading.RLock()
         self._stopping = False
 
@@ -124,14 +89,14 @@ class PackQueue:
         with self._lock:
             return self._waiting.devices | {one.job.device for one in self._running.values()}
 
-    def take(self, places: Sequence[Place] | None = None) -> PackTask | None:
+    def take(self, places: Sequence[Place] | None = None, most: int | None = None) -> PackTask | None:
         """The next task; None where none is ready now (more may come while packs run).
 
-        places: where packs may run, and how many at once; any number anywhere by default. A pack that is too wide for
-        the memory of its place is made narrower, and what is left of it waits for the next.
+        places: where packs may run, and how many at once, any number anywhere by default; most: at once in all. A
+        pack that is too wide for the memory of its place is made narrower, and what is left of it waits for the next.
         """
         with self._lock:
-            if self._stopping:
+            if self._stopping or (most is not None and len(self._running) >= most):
                 return None
             busy = Counter(one.place for one in self._running.values())
             free = [place for place in places or () if busy[place.name] < place.count]
@@ -187,7 +152,7 @@ class PackQueue:
             self.counts.device_seconds += record.seconds * self.resources.devices(job.device)
             if record.stopped:
                 self._asked(record.pack, False)  # also where a launch that was killed had asked
-                self.counts.left += 1
+                self.counts.left += not self._stopping
                 self._again(job, [job.pack])
                 return
             self._settle(job.pack)
@@ -200,13 +165,14 @@ class PackQueue:
 
     def died(self, pack: str, death: Death = Death()) -> None:  # noqa: B008 - frozen
         """The worker of a running pack died: its trials run again, and a culprit is marked when it stands alone."""
+        said = self.inflight().get(pack)  # before others are kept waiting: storage may be slow
+        self._buried(pack, death)
         with self._lock:
             running = self._back(pack)
             if running is None:
                 return
             job = running.job
             self.ledger.died(job.pack)
-            said = self.inflight().get(pack)
             death = replace(death, hung=death.hung or _is_silent(said))
             self.counts.deaths += 1
             self.counts.lost += death.lost

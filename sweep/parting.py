@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from models.training.memory import device_is_lost
 from models.training.problem import Problem
 from models.training.state import PackState
 from models.training.trainer import train
@@ -51,6 +52,8 @@ def _raises(pack: Pack, problem: Callable[[Pack], Problem], pulse: Pulse, until:
         return False
     except Stopped:
         raise
-    except Exception:  # noqa: BLE001 - its reason is told when the culprit is tried by itself
+    except Exception as error:
+        if device_is_lost(error):
+            raise
         return True
     return False

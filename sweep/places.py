@@ -7,8 +7,8 @@ the memory of the one that it goes to.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sweep.executor import ExecutorError
 from sweep.resources import Resources
@@ -51,13 +51,12 @@ def places(
     devices: Collection[str],
     resources: Resources,
     memory: Mapping[str, int],
-    most: int | None = None,
 ) -> list[Place]:
     """Where packs for these kinds of device may run; the GPUs of most memory first.
 
-    memory: bytes of one GPU by type, as far as it is known. most: packs at once. Beside packs on GPUs, which take CPUs
-    too, those that take CPUs alone get the rest, and none of them waits with its worker: it would wait for the CPU that
-    the next pack on a GPU needs. Raises ExecutorError where packs for CUDA find no GPU, or nothing has room for a pack.
+    memory: bytes of one GPU by type, as far as it is known. Beside packs on GPUs, which take CPUs too, those that take
+    CPUs alone get the rest, and none of them waits with its worker: it would wait for the CPU that the next pack on a
+    GPU needs. Empty where nothing has room for a pack now.
     """
     found = []
     on_gpus = 0
@@ -71,15 +70,15 @@ def places(
         for kind in sorted(by_type, key=lambda kind: (-memory.get(kind, 0), kind)):
             share = int(memory[kind] * min(1.0, resources.gpus)) if kind in memory else None
             requires = {f"{ACCELERATOR}{kind}": _A_BIT} if kind and len(by_type) > 1 else {}
-            name = f"cuda:{kind}" if len(by_type) > 1 else "cuda"
-            count = _staged(by_type[kind])
-            found.append(Place(name=name, device="cuda", count=count, memory=share, requires=requires))
+            # What waits for a type of GPU would wait for ever where the last of these goes: of several, none waits.
+            count = by_type[kind] if requires else _staged(by_type[kind])
+            found.append(Place(name=f"cuda:{kind}", device="cuda", count=count, memory=share, requires=requires))
         if on_gpus:
             cpus = sum(node.resources.get("CPU", 0.0) for node in nodes) - on_gpus * resources.cpus
             found.append(Place(name="cpu", device="cpu", count=max(1, math.floor(cpus / resources.cpus))))
     elif count := sum(resources.fitting("cpu", node.resources) for node in nodes):
         found.append(Place(name="cpu", device="cpu", count=_staged(count)))
-    return _limited([place for place in found if place.count], most)
+    return [place for place in found if place.count]
 
 
 def room(nodes: Sequence[Node], resources: Resources, most: int | None = None) -> dict[str, int]:
@@ -106,15 +105,3 @@ def check_room(nodes: Sequence[Node], devices: Collection[str], resources: Resou
 
 def _staged(slots: int) -> int:
     return slots + max(1, slots // RUNNING_PER_STAGED) if slots else 0
-
-
-def _limited(found: Iterable[Place], most: int | None) -> list[Place]:
-    """Places for at most `most` packs in all, in their order."""
-    if most is None:
-        return list(found)
-    kept, left = [], most
-    for place in found:
-        count = min(place.count, left)
-        left -= count
-        kept += [replace(place, count=count)] if count else []
-    return kept

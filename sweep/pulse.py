@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import socket
@@ -9,6 +10,7 @@ import time
 from typing import Any
 
 from results.commit import now
+from results.files import StoreError
 from results.store import ResultStore
 from sweep.checkpoints import Stopped
 from sweep.leftovers import leaving
@@ -28,12 +30,12 @@ class Pulse:
         self.pack = pack
         self.store = store
         self.step = 0  # that was told last
-        self._looked = self._marked = 0.0
+        self._looked = self._marked = self._asked = 0.0
         self._every = min(store.files.mark_seconds, task.settings.hang_seconds / 4 or math.inf)
         self._watchdog: Watchdog | None = watchdog() if task.settings.hang_seconds else None
 
     def mark(self, **how: Any) -> None:
-        """Says in the store what the worker does now: a sign of life."""
+        """Says in the store what the worker does now: a sign of life. Storage that fails is no reason to stop work."""
         record = {
             "launch": self.task.settings.launch,
             "host": socket.gethostname(),
@@ -43,7 +45,8 @@ class Pulse:
             "at": now().isoformat(),
             "hang_seconds": float(self.task.settings.hang_seconds),
         }
-        self.store.mark_inflight(self.pack.id, record | how)
+        with contextlib.suppress(StoreError):
+            self.store.mark_inflight(self.pack.id, record | how)
         self._marked = time.perf_counter()
         self._alive()
 
@@ -62,16 +65,20 @@ class Pulse:
             return False
         self._looked = time.perf_counter()
         self._alive()
-        launch = self.task.settings.launch
-        if self.store.stop_requested(launch) or self.store.stop_requested(leaving(launch, self.pack.id)):
-            raise Stopped
+        if self._looked - self._asked >= self.store.files.mark_seconds / 2:
+            self._asked = self._looked
+            launch = self.task.settings.launch
+            with contextlib.suppress(StoreError):  # it is asked again; only what is stored for good must be stored
+                if self.store.stop_requested(launch) or self.store.stop_requested(leaving(launch, self.pack.id)):
+                    raise Stopped
         return True
 
     def end(self) -> None:
         """The worker has done with the pack, one way or another, and waits for another."""
         if self._watchdog is not None:
             self._watchdog.alive(0)
-        self.store.clear_inflight(self.pack.id)
+        with contextlib.suppress(StoreError):
+            self.store.clear_inflight(self.pack.id)
 
     def _alive(self) -> None:
         if self._watchdog is not None:

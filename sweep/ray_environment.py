@@ -33,7 +33,7 @@ ENVIRONMENT = {
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 CONNECT_SECONDS = 5.0
 DEATHS = {  # words in what Ray says of a dead worker -> what a row says, and whether its node is to blame
-    "low on memory": ("the node ran short of memory", False),
+    "low on memory": ("its node ran short of memory", True),  # for all that ran there: Ray ends whoever came last
     "its node has died": ("its node was lost", True),
     "ActorUnavailableError": ("its node could not be reached", True),
     "is temporarily unavailable": ("its node could not be reached", True),

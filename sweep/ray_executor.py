@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweep import ray_cluster
 from sweep.executor import ExecutorError
+from sweep.failures import reason_of
 from sweep.feed import Feed
 from sweep.pack import Decision
 from sweep.pack_queue import PackQueue
@@ -107,18 +110,24 @@ class RayExecutor:
         """Whether any node has one, while connected."""
         return any(node.resources.get("GPU", 0.0) for node in ray_cluster.nodes())
 
-    def room(self, resources: Resources) -> Mapping[str, int]:
-        """See `Executor.room`."""
-        return room(ray_cluster.nodes(), resources, self.most)
+    def room(self, resources: Resources, devices: Collection[str]) -> Mapping[str, int]:
+        """See `Executor.room`. On a cluster, where nodes may come later, it is only noted that there is none yet."""
+        found = ray_cluster.nodes()
+        try:
+            check_room(found, devices, resources)
+        except ExecutorError as error:
+            if self.address is None:
+                raise
+            print(f"sweep: note: {error}; waiting for a node that has", file=sys.stderr)
+        return room(found, resources, self.most)
 
     def run(self, queue: PackQueue) -> Iterator[PackRecord]:
         """See `Executor.run`. Tune's loop has a thread of its own, so that signals reach the launch in the main one."""
         if queue.exhausted:
             return
-        check_room(ray_cluster.nodes(), queue.devices, queue.resources)
         if "cuda" in queue.devices:
             self._gpu_memory = ray_cluster.gpu_memory(self._gpu_memory)
-        feed = Feed(queue, lambda: self._look(queue))
+        feed = Feed(queue, lambda: self._look(queue), self.most)
         thread = threading.Thread(target=self._fit, args=(feed,), daemon=True)
         thread.start()
         finished = False
@@ -136,7 +145,7 @@ class RayExecutor:
     def _look(self, queue: PackQueue) -> Sequence[Place]:
         """Where packs may run, looked up every few seconds; packs on nodes that will go are asked to leave."""
         if time.monotonic() - self._looked >= LOOK_SECONDS:
-            found = places(ray_cluster.nodes(), queue.devices, queue.resources, self._gpu_memory, self.most)
+            found = places(ray_cluster.nodes(), queue.devices, queue.resources, self._gpu_memory)
             leaving = ray_cluster.draining()
             self._noticed |= leaving
             # Tune hands a pack to any idle worker that was asked for in the same words, on such a node, too. A few
@@ -219,12 +228,16 @@ def run_task(config: Mapping[str, PackTask]) -> None:
     task = config["task"]
     prepare_environment(task)
     os.environ[NODE_VARIABLE] = ray.get_runtime_context().get_node_id()
-    with captured(task) as log:
-        from sweep.run import run_pack
+    try:
+        with captured(task) as log:
+            from sweep.run import run_pack
 
-        record = run_pack(task)
-        if log is not None:
-            log.outcome = outcome_of(record)
+            record = run_pack(task)
+            if log is not None:
+                log.outcome = outcome_of(record)
+    except Exception as error:  # noqa: BLE001 - of a node that lacks a package, say: no trial is to blame
+        why = f"a worker on {socket.gethostname()} cannot run packs: {reason_of(error)}"
+        record = PackRecord(pack=task.pack, fault=why)
     tune.report({"record": record.to_json()})
 
 

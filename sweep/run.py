@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ import torch
 from evaluation.measure import Value
 from evaluation.view import PackView, View
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, OFFLINE_VARIABLE, DataError
-from models.training.memory import available_memory, out_of_memory, peak_memory
+from models.training.memory import available_memory, device_is_lost, out_of_memory, peak_memory
 from models.training.precision import PrecisionError, check_precision
 from models.training.problem import Member, Problem, build_problem, padded
 from models.training.process import prepare
@@ -30,7 +31,7 @@ from studies.trial import Trial
 from sweep.checkpoints import Checkpoints, Stopped
 from sweep.evaluating import Prerequisites, evaluate, filled, load_prerequisites, stored_weights
 from sweep.executor import ExecutorError
-from sweep.failures import Fault, reason_of, traceback_of
+from sweep.failures import Fault, end_process, reason_of, traceback_of
 from sweep.pack import Pack
 from sweep.parting import parted
 from sweep.pulse import Pulse
@@ -65,7 +66,8 @@ def prepare_process(task: PackTask) -> None:
     if task.settings.mirror:
         os.environ[MIRROR_VARIABLE] = task.settings.mirror
     if task.decision.device == "cuda" and not torch.cuda.is_available():
-        raise ExecutorError("the pack was decided for CUDA, and this worker has no CUDA device")
+        host = socket.gethostname()
+        raise ExecutorError(f"the pack was decided for CUDA, and the worker on {host} has no CUDA device")
 
 
 class _Worker:
@@ -133,6 +135,8 @@ class _Worker:
         except (Stopped, StoreError, DataError):
             raise
         except Exception as error:  # noqa: BLE001 - a trial's failure becomes its row
+            if device_is_lost(error):
+                end_process(error)
             exhausted = out_of_memory(error)
             if exhausted and pack.decision.path == "fused":
                 self.unfit.append(pack.decision.width)

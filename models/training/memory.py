@@ -5,13 +5,22 @@ from __future__ import annotations
 import psutil
 import torch
 
+# How allocators that are not torch's own say it: of the host, of the driver, of CUDA's libraries.
+_EXHAUSTED = ("DefaultCPUAllocator", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether there was too little memory, on the device or on the host; frees what the device's allocator keeps."""
-    if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
+    told = isinstance(error, RuntimeError) and any(words in str(error) for words in _EXHAUSTED)
+    exhausted = told or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if exhausted and torch.cuda.is_available():
         torch.cuda.empty_cache()
-    on_host = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    return on_host or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return exhausted
+
+
+def device_is_lost(error: BaseException) -> bool:
+    """Whether a GPU is of no more use to this process: after a failed assertion in a kernel, say, everything fails."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error) and not out_of_memory(error)
 
 
 def available_memory(device: str, share: float) -> int:

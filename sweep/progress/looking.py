@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from results.store import ResultStore
+from sweep.counts import Counts
 from sweep.pack import Pack
-from sweep.pack_queue import Counts, Job, PackQueue
+from sweep.pack_queue import Job, PackQueue
 from sweep.progress.pace import Left, Pace, Running, recent, time_left
 
 WINDOW_SECONDS = 60.0  # over which trials and steps per second are averaged, and the workers at work looked at

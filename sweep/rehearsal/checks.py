@@ -10,7 +10,7 @@ import pyarrow as pa
 from results.scan import winners
 from results.schema import FINISHED
 from results.store import ResultStore
-from sweep.pack_queue import Counts
+from sweep.counts import Counts
 
 
 def violations(store: ResultStore, planned: Collection[str], counts: Counts, *, whole: bool = True) -> list[str]:

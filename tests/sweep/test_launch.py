@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class Workers:
 
     name = "fake"
 
-    def room(self, resources: Resources) -> dict[str, int]:
+    def room(self, resources: Resources, devices: Collection[str]) -> dict[str, int]:
         return {"cpu": 1, "cuda": 1}
 
     def __init__(self, work: Callable[..., PackRecord | None] = succeed) -> None:

@@ -474,3 +474,40 @@ def test_the_launch_goes_on_where_anything_else_comes_out(other: tuple[dict[str,
         counts, reasons = other if number == 1 else ({"error": 4}, {"error: ValueError: no": 4})
         site.queue.done(record(pack, counts=counts, reasons=reasons))
     assert (site.queue.halted, site.halts) == ("", [])
+
+
+def test_packs_at_once_are_bounded_whatever_the_places_are_called() -> None:
+    site = Site(8, 1)
+    assert site.queue.take([place("cuda", 2)], most=2) is not None
+    assert site.queue.take([place("cuda", 2)], most=2) is not None
+    assert site.queue.take([place("cuda:T4", 2)], most=2) is None
+    assert site.queue.take([place("cuda:T4", 2)], most=3) is not None
+
+
+def test_what_a_dead_worker_said_and_printed_is_seen_to_once_it_has_been_read() -> None:
+    site = Site(2, 2)
+    pack = site.take()
+    site.inflight = {pack.id: {"phase": "evaluate", "trial": pack.trials[0].id}}
+    seen: list[tuple[str, bool]] = []
+
+    def buried(identity: str, death: Death) -> None:
+        seen.append((identity, death.lost))
+        site.inflight = {}
+
+    site.queue._buried = buried
+    for _ in range(4):  # the marks of the first are not held against the trial at the deaths of those that never began
+        site.queue.died(pack.id)
+        again = site.queue.take()
+        assert again is not None
+        pack = again.load()
+    assert seen[0] == (site.packs[0].id, False)
+    assert site.crashed == []
+
+
+def test_packs_that_stop_with_the_launch_have_not_left_their_place() -> None:
+    site = Site(2, 1)
+    first, second = site.take(), site.take()
+    site.queue.done(record(first, counts={}, stopped=True))
+    site.queue.stop()
+    site.queue.done(record(second, counts={}, stopped=True))
+    assert site.queue.counts.left == 1

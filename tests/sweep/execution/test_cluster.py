@@ -20,9 +20,9 @@ import pytest
 from results.commit import now
 from results.store import ResultStore
 from studies.catalogue import Entry
+from sweep.counts import Counts
 from sweep.launch import Launch, Options, Outcome
 from sweep.leftovers import stops
-from sweep.pack_queue import Counts
 from sweep.ray_executor import RayExecutor
 from sweep.resources import Resources
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sweep.pack_queue import Counts
+from sweep.counts import Counts
 from sweep.progress import display
 from sweep.progress.display import Canvas, Display, watch
 from sweep.progress.drawing import amount, bar, clipped, duration, failures, last_line, line, panel, told
