@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sweep.exit_codes import SOME_FAILED
+
 STUDIES = "/studies"  # where the users' own files are found in the head's pod
 
 
@@ -42,7 +44,7 @@ class KubeRayJob:
             worker["nvidia.com/gpu"] = str(self.gpus)
         job = _JOB.format(
             name=self.name,
-            entrypoint=json.dumps(shlex.join(self.command)),
+            entrypoint=json.dumps(f"{shlex.join(self.command)} || [ $? -le {SOME_FAILED} ]"),
             retries=self.retries,
             version=importlib.metadata.version("ray"),
             workers=self.workers,
@@ -91,8 +93,9 @@ spec:
   entrypoint: {entrypoint}
   # The head gets the entrypoint as it stands; with a submitter's pod between, quotes would be lost.
   submissionMode: HTTPMode
-  # A launch that does not end with 0 is tried again in a new cluster, where it resumes: after 75 it does what is left,
-  # after 3 (some trials failed) it ends at once.
+  # Run by a shell, which ends with 0 where the answer of the launch is final: all finished, some trials failed (3), a
+  # bad command line (2), a bug (1). A launch that was interrupted (75), or whose driver was killed, is tried again in a
+  # new cluster, where it does what is left. So a job that succeeded may have failed trials: `sweep status` shows them.
   backoffLimit: {retries}
   shutdownAfterJobFinishes: true
   ttlSecondsAfterFinished: 600

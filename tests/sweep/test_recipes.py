@@ -295,7 +295,35 @@ def check_job(job: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]
         mounted = [mount["name"] for mount in container.get("volumeMounts", ())]
         assert mounted == [volume["name"] for volume in pod.get("volumes", ())]
         containers.append(container)
-    return check_launch(shlex.split(spec["entrypoint"])), *containers
+    return check_launch(entrypoint_of(job)), *containers
+
+
+def entrypoint_of(job: dict[str, Any]) -> list[str]:
+    """The launch of a RayJob, without what its shell makes of the exit code."""
+    command, ends, _ = str(job["spec"]["entrypoint"]).partition(" || ")
+    assert ends
+    return shlex.split(command)
+
+
+@pytest.mark.parametrize(("code", "again"), [(0, False), (1, False), (2, False), (3, False), (75, True), (137, True)])
+def test_a_ray_job_is_tried_again_only_where_its_launch_was_interrupted_or_killed(
+    sweep: Sweep, tmp_path: Path, code: int, again: bool
+) -> None:
+    """As Ray runs it: by a shell, which knows of the launch whatever was written into the manifest."""
+    job = yaml.safe_load(made(sweep, "kuberay", "digits/hvae", "--store", "s3://bucket/runs", *IMAGE, *WHERE))
+    end = "kill -KILL $$" if code == 137 else f"exit {code}"
+    (tmp_path / "python").write_text(f"#!/bin/sh\nprintf '%s\\n' python \"$@\"\n{end}\n")
+    (tmp_path / "python").chmod(0o755)
+    ended = subprocess.run(
+        job["spec"]["entrypoint"],
+        shell=True,
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert check_launch(ended.stdout.splitlines()).where == [CONDITION, "objective.beta[1]<64"]
+    assert (ended.returncode != 0) is again
 
 
 def test_a_ray_job_has_the_fields_of_its_kind(sweep: Sweep) -> None:
@@ -319,7 +347,7 @@ def test_a_users_file_and_a_volume_are_mounted_where_the_launch_names_them(sweep
     text = made(sweep, "kuberay", f"{studies}:sound", *STORE, *IMAGE, "--claim", "nfs:/shared", "--job-name", "own")
     files, job = yaml.safe_load_all(text)
     _, head, worker = check_job(job)
-    assert shlex.split(job["spec"]["entrypoint"])[4] == "/studies/own.py:sound"
+    assert entrypoint_of(job)[4] == "/studies/own.py:sound"
     assert (files["apiVersion"], files["kind"], files["metadata"]) == ("v1", "ConfigMap", {"name": "own-studies"})
     assert files["data"] == {"own.py": studies.read_text()}
     assert head["volumeMounts"] == [
