@@ -35,7 +35,7 @@ def nothing_to_do(launch: Launch, namespace: argparse.Namespace) -> int:
         return SOME_FAILED
     if launch.options.train:
         print("nothing to do: all trials are finished")
-        print(f"next: {_command('report', namespace)}")
+        print(f"next: {_report(namespace)}")
     else:
         print("nothing to do: no finished trial lacks a quantity")
     return 0
@@ -72,16 +72,15 @@ def summarise(launch: Launch, outcome: Outcome, namespace: argparse.Namespace) -
     if outcome.halted:
         told = "stopped: the trials that ended first all failed alike, and so the rest was not begun"
         print(f"sweep: error: {told}: {outcome.halted}", file=sys.stderr)
-    again = _command("launch" if launch.options.train else "evaluate", namespace)
     if code == INTERRUPTED:
-        print(f"{'interrupted' if outcome.interrupted else 'stopped'}; to resume: {again}")
+        print(f"{'interrupted' if outcome.interrupted else 'stopped'}; to resume: {_again(namespace)}")
     elif code == SOME_FAILED:
         failed = any(plan.failed if launch.options.train else plan.unmeasured for plan in outcome.plans)
         failed |= any(one.state == "failed" for one in needs.values())
         if failed or any(plan.unevaluated or (launch.options.train and plan.pending) for plan in outcome.plans):
-            print(f"to try again: {again}{' --retry-failed' if failed else ''}")
+            print(f"to try again: {_again(namespace, '--retry-failed') if failed else _again(namespace)}")
     elif code == 0:
-        print(f"next: {_command('report', namespace)}")
+        print(f"next: {_report(namespace)}")
     return code
 
 
@@ -95,9 +94,16 @@ def _print_failures(launch: Launch) -> None:
             print("\n".join([f"{entry.study.name}: not completed", *lines]))
 
 
-def _command(verb: str, namespace: argparse.Namespace) -> str:
-    """A command for the same studies in the same store."""
-    words = ["sweep", verb, *namespace.names]
+def _again(namespace: argparse.Namespace, *more: str) -> str:
+    """The same command, with options more where it has them not; --force was for the launch that has been."""
+    words = [word for word in namespace.arguments if word != "--force"]
+    given = {word.partition("=")[0] for word in words}
+    return shlex.join(["sweep", *words, *(option for option in more if option not in given)])
+
+
+def _report(namespace: argparse.Namespace) -> str:
+    """A report of the same studies in the same store."""
+    words = ["sweep", "report", *namespace.names]
     for condition in namespace.where:
         words += ["--where", condition]
     for setting in namespace.assign:

@@ -49,7 +49,7 @@ def test_the_first_launch_told_what_failed_and_where(sweep: Sweep, studies: Path
         "  4 × error: RuntimeError: no answer from PATH after N tries, all where objective = faulty "
         f"(sweep show {find([f'{studies}:half'])[0].study.select('objective=faulty').trials()[0].id})",
         f"store: {tmp_path / 'runs'}",
-        f"to try again: sweep launch {studies}:half --store {tmp_path / 'runs'} --retry-failed",
+        f"to try again: sweep launch {studies}:half --store {tmp_path / 'runs'} --executor local --retry-failed",
     ]
     *_, progress = told.err.splitlines()  # under load there are lines on the way
     assert progress.startswith("8/8 trials in ")
@@ -80,6 +80,15 @@ def test_failed_trials_are_done_again_when_asked(
     assert "4 finished, 4 pending (4 failed before)" in told.out
     assert "own/half: 8 of 8 trials finished" in told.out
     assert executions(store) == 8 + 4
+
+
+def test_to_try_again_it_prints_the_same_words_but_force(sweep: Sweep, studies: Path, store: Path) -> None:
+    """What a launch may take stays as it was asked for; what was to be retried is not widened."""
+    asked = ("--cpus-per-pack", "0.5", "--for=8h", "--retry-failed", "no answer", "--pack", "2", *LOCAL)
+    told = sweep("launch", f"{studies}:half", "--force", "--store", store, *asked)
+    assert told.code == 3
+    words = f"--cpus-per-pack 0.5 --for=8h --retry-failed 'no answer' --pack 2 {' '.join(LOCAL)}"
+    assert f"to try again: sweep launch {studies}:half --store {store} {words}\n" in told.out
 
 
 def test_more_seeds_train_only_the_new_ones(sweep: Sweep, studies: Path, store: Path) -> None:
@@ -124,7 +133,7 @@ def test_an_evaluation_that_fails_keeps_the_trials_and_says_why(
     assert told.code == 3
     assert "4 × evaluation failed: RuntimeError: half of the reference is missing (sweep show" in told.out
     assert "own/extended: 0 of 4 trials finished, 4 failed\n" in told.out
-    assert f"to try again: sweep evaluate {extended} --store {store} --retry-failed\n" in told.out
+    assert f"to try again: sweep evaluate {extended} --store {store} --executor local --retry-failed\n" in told.out
     for verb in ("evaluate", "launch"):
         again = sweep(verb, extended, *where, *LOCAL)
         assert (again.code, again.err) == (3, "")
@@ -242,7 +251,8 @@ def test_a_signal_stops_cleanly_and_the_same_command_goes_on(studies: Path, tmp_
     out, err = process.communicate(timeout=60)
     assert process.returncode == 75
     assert "Traceback" not in err
-    assert f"interrupted; to resume: sweep launch {studies}:long --where seed=0 --store {store}" in out
+    words = f"{studies}:long --store {store} --executor local --where seed=0 --checkpoint-seconds 1"
+    assert f"interrupted; to resume: sweep launch {words}\n" in out
     assert len(list((store / "checkpoints").glob("*"))) == 1
     assert list((store / "heartbeats").glob("*")) == list((store / "stops").glob("*")) == []
     launches = ResultStore.open(store).scan("launches", ["event", "exit_code"]).to_pylist()
