@@ -98,6 +98,7 @@ def add(verbs: Verbs[Parser]) -> None:
     )
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to evaluate")
     _add_executor(evaluate)
+    limits.add_limits(evaluate)
 
 
 def _add_executor(parser: Parser) -> None:
@@ -169,6 +170,10 @@ def evaluate_studies(namespace: argparse.Namespace) -> int:
             train=False,
             quantities=tuple(namespace.quantity),
             force=namespace.force,
+            resources=limits.resources_from(namespace),
+            seconds=namespace.budget,
+            hang_seconds=namespace.hang_limit,
+            first_failures=namespace.first_failures,
             beside=True,
         )
         return _launch(namespace, entries, store, chosen, executor)
@@ -260,11 +265,7 @@ def _executor(namespace: argparse.Namespace) -> Executor:
         return LocalExecutor()
     from sweep.ray_executor import RayExecutor
 
-    return RayExecutor(
-        namespace.address,
-        most=getattr(namespace, "max_concurrent", None),
-        gpu_memory=dict(getattr(namespace, "gpu_memory", ())),
-    )
+    return RayExecutor(namespace.address, most=namespace.max_concurrent, gpu_memory=dict(namespace.gpu_memory))
 
 
 def _device(namespace: argparse.Namespace, connection: contextlib.ExitStack) -> str:

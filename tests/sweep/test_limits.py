@@ -124,3 +124,25 @@ def test_a_launch_whose_first_trials_all_fail_alike_is_stopped_and_told_why(
     on = sweep(*faulty, "--first-failures", "0")
     assert on.code == 3
     assert ResultStore.open(store).trials().num_rows == 16
+
+
+def test_an_evaluation_has_the_same_limits_as_a_launch(
+    sweep: Callable[..., Any], studies: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sweep import launch
+
+    made: list[launch.Options] = []
+
+    class Noting(launch.Launch):
+        def __init__(self, entries: Any, store: Any, options: launch.Options) -> None:
+            made.append(options)
+            super().__init__(entries, store, options)
+
+    monkeypatch.setattr("sweep.launch.Launch", Noting)
+    monkeypatch.setenv("RATESWEEP_TEST_BROKEN", "1")
+    asked = ("--cpus-per-pack", "0.5", "--for", "8h", "--hang-limit", "5m", "--first-failures", "2")
+    told = sweep("evaluate", f"{studies}:extended", "--store", store, "--executor", "local", *asked)
+    (options,) = made
+    assert options.resources == Resources(cpus=0.5)
+    assert (options.seconds, options.hang_seconds, options.first_failures) == (8 * 3600, 300, 2)
+    assert (told.code, "all failed alike, and so the rest was not begun: " in told.err) == (3, True), told
