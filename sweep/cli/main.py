@@ -1,6 +1,7 @@
 """The command `sweep`: which verbs there are, and how it ends.
 
-Exit codes: 0 all finished, 2 bad input, 3 some trials failed, 75 interrupted and resumable, 1 a bug of ours.
+Exit codes: 0 all finished, 2 bad input, 3 some trials failed, 75 interrupted and resumable, also by storage that
+does not answer in time, 1 a bug of ours.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost edge
         if isinstance(error, _mistakes()):
             print(f"sweep: error: {' '.join(str(error).split())}", file=sys.stderr)
-            return BAD_INPUT
+            return INTERRUPTED if _passes(error) else BAD_INPUT
         traceback.print_exc()
         print(BUG, file=sys.stderr)
         return 1
@@ -121,6 +122,14 @@ def _mistakes() -> tuple[type[BaseException], ...]:
     from sweep.executor import ExecutorError
 
     return UsageError, SpecificationError, StoreError, ExecutorError, EvaluationError
+
+
+def _passes(error: Exception) -> bool:
+    """Whether storage did not answer steadily, however often it was asked: no mistake, and later it may."""
+    from results.faults import StoreError, Unsteady
+
+    # A store that has given up waiting raises a plain StoreError, so that nobody outside waits again.
+    return isinstance(error, Unsteady) or (isinstance(error, StoreError) and isinstance(error.__context__, Unsteady))
 
 
 def run() -> NoReturn:

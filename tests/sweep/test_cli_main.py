@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from results.backoff import Backoff
 from results.files import StoreError
+from results.store import ResultStore
 from sweep.cli import main as cli
 from sweep.provenance import version
 
@@ -98,6 +101,25 @@ def test_a_users_error_is_told_in_one_line_whatever_its_message(
     monkeypatch.setattr("studies.catalogue.papers", _raising(StoreError("two\n  lines")))
     told = sweep("list")
     assert (told.code, told.out, told.err) == (2, "", "sweep: error: two lines\n")
+
+
+def test_storage_that_stays_unsteady_is_no_bad_input(
+    sweep: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A batch system takes 2 for a final answer; after 75 the same command may do."""
+    store = tmp_path / "runs"
+    ResultStore.open(store, create=True)
+
+    def failing(*arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("results.files.Backoff", lambda: Backoff(seconds=0.0))
+    monkeypatch.setattr("pathlib.Path.read_bytes", failing)
+    told = sweep("launch", "digits/hvae@small", "--store", store, "--executor", "local")
+    assert told.code == 75
+    assert told.err.startswith("sweep: error: ")
+    assert "tried 1 times" in told.err
+    assert told.err.count("\n") == 1
 
 
 def test_a_bug_shows_its_traceback_and_says_whose_it_is(
