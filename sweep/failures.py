@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Columns = Mapping[str, Sequence[Any]] | pd.DataFrame
 
 ALIKE = frozenset({"error", "crashed", "evaluation_failed"})  # what a mistake in a study ends all of its trials with
+FIRST_FAILURES = 12  # so many trials that end first and fail alike stop a launch, unless it is asked otherwise
 REASON_LENGTH = 300
 UNUSABLE = 70  # EX_SOFTWARE of sysexits.h: how a process ends whose GPU has failed under it
 TRACEBACK_LENGTH = 8000

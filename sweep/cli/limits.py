@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sweep.cli.options import Parser, whole
+from sweep.failures import FIRST_FAILURES
 
 if TYPE_CHECKING:
     from sweep.resources import Resources
@@ -71,9 +72,9 @@ def add_limits(parser: Parser) -> None:
     group.add_argument(
         "--first-failures",
         type=_count,
-        default=12,
+        default=FIRST_FAILURES,
         metavar="N",
-        help="stop where the first N trials that end all fail for one reason; 0 for never (default: 12)",
+        help=f"stop where the first N trials that end all fail for one reason; 0 for never (default: {FIRST_FAILURES})",
     )
 
 

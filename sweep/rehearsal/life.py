@@ -15,6 +15,7 @@ from studies.trial import Trial
 from sweep.blame import Death
 from sweep.bookkeeping import Bookkeeping
 from sweep.estimate import Times
+from sweep.failures import FIRST_FAILURES
 from sweep.pack import Pack
 from sweep.pack_queue import PackQueue
 from sweep.rehearsal.bound import lower_bound
@@ -25,7 +26,6 @@ from sweep.rehearsal.simulation import Simulation
 from sweep.rehearsal.work import LAUNCH, Work
 from sweep.rehearsal.worker import Worker
 
-FIRST_FAILURES = 12  # as in a launch
 MEMORY_FOLDER = Path("/dev/shm")
 ROOM = 1_000_000_000  # bytes free, from which the store of a rehearsal is kept in memory
 

@@ -38,6 +38,11 @@ class Report:
     commits: int = 0
 
     @property
+    def sound(self) -> bool:
+        """Whether all is as it should be: no invariant broken, no innocent marked, and not stopped of itself."""
+        return not (self.wrong or self.innocents or self.halted)
+
+    @property
     def ratio(self) -> float:
         """Of makespan to its lower bound; 1 where there was nothing to do."""
         return self.makespan / self.bound.seconds if self.bound.seconds else 1.0

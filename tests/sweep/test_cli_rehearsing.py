@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -63,6 +64,34 @@ def test_faults_are_told_and_the_seed_says_which(sweep: Sweep, tmp_path: Path) -
     assert "× worker died" in text
     assert "× pack raised" in text
     assert "every trial ended, none finished twice, none is lost" in text
+
+
+def test_a_rehearsal_that_stops_of_itself_ends_with_3(sweep: Sweep, tmp_path: Path) -> None:
+    """Nearly all trials raise, the first twelve among them."""
+    about = ("digits/hvae", "--store", tmp_path, "--cpus", 1, "--pack", 1, "--pack-seconds", 9, "--errors", 0.999)
+    told = sweep("rehearse", *about)
+    assert (told.code, told.err) == (3, "")
+    assert "halted        the trials that ended first all failed alike: error: RuntimeError" in told.out
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ({}, 0),
+        ({"wrong": ["a trial is lost"]}, 3),
+        ({"innocents": 1}, 3),
+        ({"halted": "error: no"}, 3),
+        ({"makespan": 1e6}, 3),
+    ],
+)
+def test_a_check_that_fails_or_a_limit_that_is_passed_is_told_by_3(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch, found: dict[str, Any], code: int
+) -> None:
+    report = dataclasses.replace(SCENARIOS["hvae-441"].run(), **found)
+    monkeypatch.setattr("sweep.rehearsal.scenarios.Scenario.run", lambda scenario: report)
+    told = sweep("rehearse", "--scenario", "hvae-441")
+    assert told.code == code
+    assert ("more than 1.10 times the lower bound" in told.out) is ("makespan" in found)
 
 
 def test_a_scenario_by_name(sweep: Sweep) -> None:
