@@ -110,7 +110,10 @@ def beat(files: Files, launch: str, studies: Sequence[str], at: datetime.datetim
 def beating(
     files: Files, within: float, at: datetime.datetime, damaged: MutableMapping[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """The launches that beat at most `within` seconds before `at`, each with its age in seconds."""
+    """The launches that beat at most `within` seconds before `at`, each with its age in seconds.
+
+    Or after it, by as much: the clock of the host that wrote a heartbeat may be ahead of this one's.
+    """
     alive: dict[str, dict[str, Any]] = {}
     for launch, record in read_records(files, HEARTBEATS, damaged).items():
         try:
@@ -118,7 +121,7 @@ def beating(
         except (KeyError, TypeError, ValueError):
             damaged[f"{HEARTBEATS}/{launch}.json"] = "not a heartbeat: it has no time"
             continue
-        if age <= within:
+        if abs(age) <= within:
             alive[launch] = record | {"seconds": age}
     return alive
 
