@@ -170,8 +170,8 @@ class ObjectFiles:
             except OSError as error:
                 raise fault(f"cannot build {name} in {tempfile.gettempdir()}", error) from error
             if file._rolled:  # type: ignore[attr-defined]
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                    self._put(name, pa.py_buffer(content))
+                # Not closed here: while an error of the upload is under way, its frames still hold the bytes.
+                self._put(name, pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
             else:
                 file.seek(0)
                 self._put(name, pa.py_buffer(file.read()))

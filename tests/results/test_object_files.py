@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from results import object_files
 from results.files import NoStore, StoreError, Vanished
 from results.object_files import ObjectFiles
 from results.opening import locate
@@ -91,11 +92,21 @@ def test_nothing_half_written_is_ever_seen(files: ObjectFiles, object_storage: A
 
 
 @pytest.mark.slow
-def test_an_upload_in_parts_that_is_never_completed_does_not_appear(faulty_proxy: Any, bucket: str, clock: Any) -> None:
+@pytest.mark.parametrize("built", ["at once", "on disk"])
+def test_an_upload_in_parts_that_is_never_completed_does_not_appear(
+    faulty_proxy: Any, bucket: str, clock: Any, built: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_files, "_IN_MEMORY", 1_000_000)
     behind = ObjectFiles(faulty_proxy.address(f"{bucket}/runs"), clock.backoff())
     faulty_proxy.fail("denied", 99, lambda request: "partNumber=2" in request)
+
+    def build() -> None:
+        with behind.create("trials/big") as file:
+            file.write(bytes(30_000_000))
+
+    send = build if built == "on disk" else lambda: behind.write("trials/big", bytes(30_000_000))
     with pytest.raises(StoreError, match=r"cannot write .*trials/big: .*ACCESS_DENIED"):
-        behind.write("trials/big", bytes(30_000_000))
+        send()
     assert [request for request in faulty_proxy.seen if "partNumber=1" in request]
     assert faulty_proxy.storage.keys(bucket) == []
     assert clock.slept == []
