@@ -119,6 +119,20 @@ def test_more_files_than_one_request_lists(files: ObjectFiles) -> None:
     assert files.names("trials") == [f"trials/{number:04d}" for number in range(1_005)]
 
 
+def test_a_large_folder_that_never_holds_still_is_listed_all_the_same() -> None:
+    class Changing(ObjectFiles):
+        listings = 0
+
+        def sizes(self, folder: str) -> dict[str, int]:
+            self.listings += 1
+            assert self.listings < 100
+            return {f"{folder}/{self.listings}-{number:04d}": 1 for number in range(1_000)}
+
+    changing = Changing("s3://bucket/runs?region=r&endpoint_override=127.0.0.1:1")
+    names = changing.names("inflight")
+    assert names == [f"inflight/{changing.listings}-{number:04d}" for number in range(1_000)]
+
+
 @pytest.mark.slow
 def test_what_a_store_costs_in_requests(faulty_proxy: Any, bucket: str, attempt: Row, metric: Row) -> None:
     """The numbers of docs/clusters.md."""
