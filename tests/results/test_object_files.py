@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -131,6 +132,23 @@ def test_a_large_folder_that_never_holds_still_is_listed_all_the_same() -> None:
     changing = Changing("s3://bucket/runs?region=r&endpoint_override=127.0.0.1:1")
     names = changing.names("inflight")
     assert names == [f"inflight/{changing.listings}-{number:04d}" for number in range(1_000)]
+
+
+def test_records_are_read_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None comes before all are asked for; one is gone by then."""
+    asked = threading.Barrier(5)
+
+    def read(files: ObjectFiles, name: str) -> bytes:
+        asked.wait(20)
+        if name == "inflight/p3.json":
+            raise Vanished(name)
+        return b'{"of": "%s"}' % name.encode() if name != "inflight/p4.json" else b"torn"
+
+    monkeypatch.setattr(ObjectFiles, "names", lambda files, folder: [f"{folder}/p{number}.json" for number in range(5)])
+    monkeypatch.setattr(ObjectFiles, "read", read)
+    store = ResultStore(ObjectFiles("s3://bucket/runs?region=r&endpoint_override=127.0.0.1:1"))
+    assert store.inflight() == {f"p{number}": {"of": f"inflight/p{number}.json"} for number in range(3)}
+    assert store.damaged == {"inflight/p4.json": "not JSON"}
 
 
 @pytest.mark.slow
