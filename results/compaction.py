@@ -24,6 +24,8 @@ from results.scan import ruling_columns, standing
 from results.schema import TABLES
 
 STALE_SECONDS = 3600.0
+# A larger file is left as it is: every launch compacts, and would else write all that the store holds anew each time.
+_LARGEST_BYTES = 256 * 2**20
 _GROUP_BYTES = 64 * 2**20  # row groups of the merged file, and so the memory that merging takes
 _BATCH_BYTES = 8 * 2**20  # part files, as they are stored, that are read at once
 _ATTEMPTS = 5
@@ -48,6 +50,7 @@ class CompactionRecord:
 def compact(files: Files, minimum: int, part: str, damaged: MutableMapping[str, str]) -> CompactionRecord:
     """Merges the part files of each table that has at least `minimum` of them into `<table>/<part>.parquet`.
 
+    Files above 256 MiB are left alone, and do not count.
     Temporary files older than an hour are removed too. Raises `StoreError` where the disk fails.
     """
     merged: dict[str, int] = {}
@@ -57,7 +60,7 @@ def compact(files: Files, minimum: int, part: str, damaged: MutableMapping[str, 
         for table in TABLES:
             for _ in range(_ATTEMPTS):
                 try:
-                    sizes = files.sizes(table)
+                    sizes = {name: size for name, size in files.sizes(table).items() if size <= _LARGEST_BYTES}
                     if len(sizes) < max(minimum, 2):
                         break
                     sources = _sources(files, pool, table, sizes, damaged)

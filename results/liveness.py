@@ -12,6 +12,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -78,13 +79,26 @@ def mark_inflight(files: Files, pack: str, record: Mapping[str, Any]) -> None:
 
 def read_records(files: Files, folder: str, damaged: MutableMapping[str, str]) -> dict[str, dict[str, Any]]:
     """The JSON objects of a folder by name; what is none is skipped and reported."""
-    records: dict[str, dict[str, Any]] = {}
-    for name in files.names(folder):
-        damaged.pop(name, None)
+
+    def content(name: str) -> bytes | None:
         try:
-            record = json.loads(files.read(name))
+            return files.read(name)
         except Vanished:
+            return None
+
+    found = files.names(folder)
+    if len(found) < 2 or files.readers < 2:
+        contents = [content(name) for name in found]
+    else:
+        with ThreadPoolExecutor(min(files.readers, len(found))) as pool:
+            contents = list(pool.map(content, found))
+    records: dict[str, dict[str, Any]] = {}
+    for name, text in zip(found, contents, strict=True):
+        damaged.pop(name, None)
+        if text is None:
             continue
+        try:
+            record = json.loads(text)
         except ValueError:
             damaged[name] = "not JSON"
             continue
@@ -110,7 +124,10 @@ def beat(files: Files, launch: str, studies: Sequence[str], at: datetime.datetim
 def beating(
     files: Files, within: float, at: datetime.datetime, damaged: MutableMapping[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """The launches that beat at most `within` seconds before `at`, each with its age in seconds."""
+    """The launches that beat at most `within` seconds before `at`, each with its age in seconds.
+
+    Or after it, by as much: the clock of the host that wrote a heartbeat may be ahead of this one's.
+    """
     alive: dict[str, dict[str, Any]] = {}
     for launch, record in read_records(files, HEARTBEATS, damaged).items():
         try:
@@ -118,7 +135,7 @@ def beating(
         except (KeyError, TypeError, ValueError):
             damaged[f"{HEARTBEATS}/{launch}.json"] = "not a heartbeat: it has no time"
             continue
-        if age <= within:
+        if abs(age) <= within:
             alive[launch] = record | {"seconds": age}
     return alive
 

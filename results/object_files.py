@@ -28,6 +28,7 @@ SCHEMES = ("s3", "gs")
 _OPTIONS = ("region", "scheme", "endpoint_override", "tls_ca_file_path")
 _READERS = 32  # threads: a request mostly waits
 _PAGE = 1_000  # objects that one request lists
+_LISTINGS = 5
 _IN_MEMORY = 64 * 2**20  # bytes of a file that is being built
 _AT_ONCE = 8 * 2**20  # bytes of a file that is read as a whole
 
@@ -78,7 +79,9 @@ class ObjectFiles:
         What one request lists is a moment's state. Of a folder that takes several, two are compared, as locally.
         """
         seen = self.sizes(folder)
-        while len(seen) >= _PAGE:
+        for _ in range(_LISTINGS):
+            if len(seen) < _PAGE:
+                break
             again = self.sizes(folder)
             if again.keys() >= seen.keys():
                 return sorted(again)
@@ -170,8 +173,8 @@ class ObjectFiles:
             except OSError as error:
                 raise fault(f"cannot build {name} in {tempfile.gettempdir()}", error) from error
             if file._rolled:  # type: ignore[attr-defined]
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                    self._put(name, pa.py_buffer(content))
+                # Not closed here: while an error of the upload is under way, its frames still hold the bytes.
+                self._put(name, pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
             else:
                 file.seek(0)
                 self._put(name, pa.py_buffer(file.read()))

@@ -1,9 +1,11 @@
 """ResultStore: the append-only tables of what has been done, and the files beside them.
 
     store.json                    {"format": 1}
-    <table>/<commit>.parquet      trials, metrics, curves, images, codes, decisions, launches, logs (results/schema.py)
+    <table>/<commit>.parquet      trials, metrics, curves, images, codes, decisions, launches, logs, footprints
+                                  (results/schema.py)
     weights/<commit>.safetensors  entries "<trial>/<tensor>"
     checkpoints/<pack>.safetensors   inflight/<pack>.json   heartbeats/<launch>.json   stops/<launch>[.<pack>].json
+    livelogs/<pack>-<log>.log     what a worker prints (sweep/worker_log.py), a row of logs once the pack is done
 
 A commit writes weights, images, codes, curves and metrics first and `trials` last; readers ignore rows whose attempt is
 not in `trials`. So nothing ever has to be locked, repaired or written twice.

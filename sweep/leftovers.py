@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from results import liveness
@@ -12,17 +12,20 @@ from results.schema import FINISHED
 from results.store import ResultStore
 from sweep.kept_logs import ABANDONED, collect_logs
 
+# A heartbeat's age is the difference of two hosts' clocks, which may disagree by minutes; by an hour they do not.
+TIDY_SECONDS = 3600.0
+
 
 def live_launches(store: ResultStore) -> dict[str, dict[str, Any]]:
     """The launches that have lately said that they are alive, without those of this host whose process has ended."""
+    return {launch: record for launch, record in store.beating().items() if not _ended_here(record)}
+
+
+def _ended_here(record: Mapping[str, Any]) -> bool:
+    """Whether a launch was a process of this host that is there no more."""
     import psutil
 
-    here = socket.gethostname()
-    return {
-        launch: record
-        for launch, record in store.beating().items()
-        if record.get("host") != here or psutil.pid_exists(int(record.get("process", 0)))
-    }
+    return record.get("host") == socket.gethostname() and not psutil.pid_exists(int(record.get("process", 0)))
 
 
 def at_work_on(store: ResultStore, studies: Collection[str]) -> list[dict[str, Any]]:
@@ -33,20 +36,21 @@ def at_work_on(store: ResultStore, studies: Collection[str]) -> list[dict[str, A
 def tidy(store: ResultStore) -> None:
     """Forgets what killed launches left: heartbeats, requests, marks of packs that nobody runs, useless checkpoints.
 
-    What their workers printed is kept.
+    What their workers printed is kept. Nothing is touched of a launch that may be alive: one that beat within the last
+    hour, unless it was a process of this host that has ended.
     """
-    alive = live_launches(store)
+    spared = {launch for launch, record in store.beating(TIDY_SECONDS).items() if not _ended_here(record)}
     for launch in store.beating(math.inf):
-        if launch not in alive:
+        if launch not in spared:
             store.clear_beat(launch)
             store.clear_stop(launch)
     for name in stops(store):
-        if "." in name and name.partition(".")[0] not in alive:
+        if "." in name and name.partition(".")[0] not in spared:
             store.clear_stop(name)
     for pack, record in store.inflight().items():
-        if record.get("launch") not in alive:
+        if record.get("launch") not in spared:
             store.clear_inflight(pack)
-    collect_logs(store, alive=alive, outcome=ABANDONED)
+    collect_logs(store, alive=spared, outcome=ABANDONED)
     for pack, trials in checkpointed(store).items():
         states = store.trials(["status"], trials)["status"].to_pylist()
         if any(state in FINISHED for state in states):  # the pack is never made again as it was

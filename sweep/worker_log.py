@@ -32,6 +32,7 @@ from sweep.task import PackRecord, PackTask
 FOLDER = "livelogs"
 KEPT_BYTES = 64 * 1024
 LONGEST_BYTES = 4 * KEPT_BYTES  # a live file is cut back to its end when it is longer
+PARTIAL_BYTES = 256  # of a line whose beginning was cut off, at most, are left out with it
 TEND_SECONDS = 1.0
 UPLOAD_SECONDS = 5.0
 CUT = "[earlier output was left out]\n"
@@ -68,8 +69,11 @@ class WorkerLog:
         """The end of what was printed."""
         begin, size = len(self.header), os.fstat(self.descriptor).st_size
         start = max(begin, size - KEPT_BYTES)
-        text = os.pread(self.descriptor, size - start, start).decode(errors="replace")
-        return text if start == begin else CUT + text.partition("\n")[2]
+        printed = os.pread(self.descriptor, size - start, start)
+        if start == begin:
+            return printed.decode(errors="replace")
+        # The rest of a line goes too, but where it is long: progress that is drawn in place is a single endless line.
+        return CUT + printed[printed.find(b"\n", 0, PARTIAL_BYTES) + 1 :].decode(errors="replace")
 
     def tend(self) -> None:
         """Cuts a long file back to its end, and uploads what is new where the store has no files to append to."""

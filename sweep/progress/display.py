@@ -17,7 +17,7 @@ from sweep.progress.looking import Look, Snapshot
 
 LOOK_SECONDS = 0.5
 PLAIN_SECONDS = 10.0  # between lines where there is no terminal
-LARGEST_SHARE = 0.01  # of the time may go into looking and drawing
+LARGEST_SHARE = 0.01  # of a core may go into looking and drawing
 PANEL_COLUMNS, PANEL_ROWS = 60, 12  # a terminal that is smaller gets one line
 UNKNOWN_SIZE = (80, 24)
 
@@ -82,10 +82,10 @@ class Display(threading.Thread):
     def run(self) -> None:
         pause = LOOK_SECONDS
         while not self.ended.wait(pause):
-            begun = time.perf_counter()
+            begun = time.thread_time()  # what is taken from work: to wait for a bucket's answers is free
             with contextlib.suppress(StoreError):
                 self.show(self.look.look())
-            pause = max(LOOK_SECONDS, (time.perf_counter() - begun) / LARGEST_SHARE)
+            pause = max(LOOK_SECONDS, (time.thread_time() - begun) / LARGEST_SHARE)
 
     def show(self, snapshot: Snapshot) -> None:
         if not self.terminal:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from results import object_files
 from results.files import NoStore, StoreError, Vanished
 from results.object_files import ObjectFiles
 from results.opening import locate
@@ -91,11 +93,21 @@ def test_nothing_half_written_is_ever_seen(files: ObjectFiles, object_storage: A
 
 
 @pytest.mark.slow
-def test_an_upload_in_parts_that_is_never_completed_does_not_appear(faulty_proxy: Any, bucket: str, clock: Any) -> None:
+@pytest.mark.parametrize("built", ["at once", "on disk"])
+def test_an_upload_in_parts_that_is_never_completed_does_not_appear(
+    faulty_proxy: Any, bucket: str, clock: Any, built: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_files, "_IN_MEMORY", 1_000_000)
     behind = ObjectFiles(faulty_proxy.address(f"{bucket}/runs"), clock.backoff())
     faulty_proxy.fail("denied", 99, lambda request: "partNumber=2" in request)
+
+    def build() -> None:
+        with behind.create("trials/big") as file:
+            file.write(bytes(30_000_000))
+
+    send = build if built == "on disk" else lambda: behind.write("trials/big", bytes(30_000_000))
     with pytest.raises(StoreError, match=r"cannot write .*trials/big: .*ACCESS_DENIED"):
-        behind.write("trials/big", bytes(30_000_000))
+        send()
     assert [request for request in faulty_proxy.seen if "partNumber=1" in request]
     assert faulty_proxy.storage.keys(bucket) == []
     assert clock.slept == []
@@ -106,6 +118,37 @@ def test_more_files_than_one_request_lists(files: ObjectFiles) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda number: files.write(f"trials/{number:04d}", b""), range(1_005)))
     assert files.names("trials") == [f"trials/{number:04d}" for number in range(1_005)]
+
+
+def test_a_large_folder_that_never_holds_still_is_listed_all_the_same() -> None:
+    class Changing(ObjectFiles):
+        listings = 0
+
+        def sizes(self, folder: str) -> dict[str, int]:
+            self.listings += 1
+            assert self.listings < 100
+            return {f"{folder}/{self.listings}-{number:04d}": 1 for number in range(1_000)}
+
+    changing = Changing("s3://bucket/runs?region=r&endpoint_override=127.0.0.1:1")
+    names = changing.names("inflight")
+    assert names == [f"inflight/{changing.listings}-{number:04d}" for number in range(1_000)]
+
+
+def test_records_are_read_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None comes before all are asked for; one is gone by then."""
+    asked = threading.Barrier(5)
+
+    def read(files: ObjectFiles, name: str) -> bytes:
+        asked.wait(20)
+        if name == "inflight/p3.json":
+            raise Vanished(name)
+        return b'{"of": "%s"}' % name.encode() if name != "inflight/p4.json" else b"torn"
+
+    monkeypatch.setattr(ObjectFiles, "names", lambda files, folder: [f"{folder}/p{number}.json" for number in range(5)])
+    monkeypatch.setattr(ObjectFiles, "read", read)
+    store = ResultStore(ObjectFiles("s3://bucket/runs?region=r&endpoint_override=127.0.0.1:1"))
+    assert store.inflight() == {f"p{number}": {"of": f"inflight/p{number}.json"} for number in range(3)}
+    assert store.damaged == {"inflight/p4.json": "not JSON"}
 
 
 @pytest.mark.slow

@@ -86,6 +86,26 @@ def test_a_table_becomes_one_file_and_reads_the_same(
     assert len(store.trials()) == 7
 
 
+def test_a_large_file_is_neither_counted_nor_written_again(
+    store: ResultStore, attempt: Row, metric: Row, moment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, attempt, metric, moment, 40)
+    store.compact(minimum=2)
+    ((large, size),) = store.files.sizes("trials").items()
+    content = store.files.read(large)
+    monkeypatch.setattr(compaction, "_LARGEST_BYTES", size - 1)
+    for number in range(3):
+        store.commit({"trials": [attempt(f"new{number}", f"n{number}")]})
+    assert max(size for name, size in store.files.sizes("trials").items() if name != large) < size
+    before = contents(store)
+    assert "trials" not in store.compact(minimum=4).merged
+    record = store.compact(minimum=3)
+    assert (record.merged["trials"], record.rows["trials"]) == (3, 3)
+    assert store.files.read(large) == content
+    assert len(store.files.names("trials")) == 2
+    assert contents(store) == before
+
+
 @pytest.mark.parametrize("survivors", range(4))
 def test_a_crash_between_writing_and_deleting_is_harmless(
     store: ResultStore, attempt: Row, metric: Row, moment: Any, survivors: int

@@ -241,6 +241,10 @@ def test_a_mark_replaces_the_one_before_whatever_their_lengths(store: ResultStor
         store.mark_inflight("p1", record)
         assert store.inflight() == {"p1": record}
     assert store.damaged == {}
+
+
+def test_a_file_in_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    store = ResultStore.open(tmp_path / "runs", create=True)
     (store.root / "plain").write_text("")
     with pytest.raises(StoreError, match=r"cannot write .*plain/p1.json: .* is a file, not a folder"):
         store.files.overwrite("plain/p1.json", b"{}")

@@ -17,7 +17,7 @@ from sweep import worker_log
 from sweep.kept_logs import ABANDONED, collect_logs, live_logs, stored_logs
 from sweep.leftovers import tidy
 from sweep.task import PackRecord, PackTask
-from sweep.worker_log import CUT, FOLDER, KEPT_BYTES, captured, outcome_of
+from sweep.worker_log import CUT, FOLDER, KEPT_BYTES, WorkerLog, captured, outcome_of
 
 
 @contextlib.contextmanager
@@ -87,6 +87,19 @@ def test_a_flood_is_cut_back_to_its_end(task: PackTask, store: ResultStore, monk
     lines = kept.text.splitlines()
     assert (lines[0], lines[-2:]) == (CUT.strip(), [f"line {29_999:040}", "the end"])
     assert all(len(line) == 45 for line in lines[1:-1])
+
+
+@pytest.mark.parametrize("after", [b"", b"\nthe end\n"])
+def test_a_flood_without_lines_is_kept_to_its_end(task: PackTask, store: ResultStore, after: bytes) -> None:
+    """A bar of progress, which returns to the first column over and over, and ends in a new line if at all."""
+    printed = b"".join(b"\r%040d" % number for number in range(8_000)) + after
+    log = WorkerLog(store, task)
+    os.write(log.descriptor, printed)
+    for _ in range(3):
+        assert log.text() == CUT + printed[-KEPT_BYTES:].decode()
+        log.tend()
+    assert os.fstat(log.descriptor).st_size < 2 * KEPT_BYTES
+    log.close()
 
 
 def test_a_store_without_room_for_a_log_stops_no_pack(

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -171,6 +172,39 @@ def test_nothing_that_a_terminal_obeys_comes_through_and_no_line_is_too_long() -
     assert [clipped("abcdef", columns) for columns in (6, 5, 1, 0)] == ["abcdef", "abcd…", "…", ""]
     assert clipped("日本語", 6) == "日本語"
     assert clipped("日本語", 5) == "日本…"
+
+
+@pytest.mark.parametrize(("spend", "rare"), [(lambda: time.sleep(0.3), False), (lambda: busy(0.3), True)])
+def test_looks_are_rare_where_they_take_a_core_and_not_where_they_wait(spend: Callable[[], None], rare: bool) -> None:
+    """Waiting for a bucket takes nothing from work; a pause a hundred times as long would look like a standstill."""
+    pauses: list[float] = []
+
+    class Looking(Look):
+        def __init__(self) -> None:
+            """Sees nothing of its own."""
+
+        def look(self) -> Snapshot:
+            spend()
+            return SEEN
+
+    class Ended(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0.0)
+            return len(pauses) > 1
+
+    shown = Display(Looking(), Terminal())
+    shown.ended = Ended()
+    shown.run()
+    first, second = pauses
+    assert first == 0.01
+    assert (second >= 30) is rare
+
+
+def busy(seconds: float) -> None:
+    """Keeps a core busy."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
 
 
 def test_frames_replace_each_other_in_place(queue: Make, pack: Make, marks: Make) -> None:
