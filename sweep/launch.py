@@ -21,6 +21,7 @@ from sweep.bookkeeping import Bookkeeping
 from sweep.estimate import times_from
 from sweep.executor import Executor
 from sweep.exit_codes import INTERRUPTED, SOME_FAILED
+from sweep.failures import FIRST_FAILURES
 from sweep.interruption import beating, bounded, stoppable
 from sweep.jobs import Jobs
 from sweep.leftovers import at_work_on, checkpointed, tidy
@@ -54,7 +55,7 @@ class Options:
     resources: Resources = field(default_factory=Resources)
     seconds: float = 0.0
     hang_seconds: float = 3600.0
-    first_failures: int = 12
+    first_failures: int = FIRST_FAILURES
     beside: bool = False
 
     def apart(self, trial: Trial) -> bool:

@@ -38,7 +38,7 @@ def wait_until(condition: Callable[[], bool], patience: float = PATIENCE) -> boo
 class Study:
     """The stormy study in a folder of its own, with its store.
 
-    faults: whether faults may come through its door, and its disk is slow.
+    faults: whether faults may come through its door, and its disk is slow; else all is done without pauses.
     """
 
     folder: Path
@@ -140,7 +140,8 @@ class Study:
     def launch(self, *options: str) -> psutil.Popen:
         where = ("--store", str(self.folder / "store"), "--device", "cpu")
         how = ("--checkpoint-seconds", "0.3", "--hang-limit", f"{HANG_SECONDS if self.faults else 0}s")
-        return self.sweep("launch", self.name, *where, *how, *options)
+        hurry = {} if self.faults else {"RATESWEEP_TEST_HURRY": "1"}
+        return self.sweep("launch", self.name, *where, *how, *options, environment=hurry)
 
     def tables(self, form: str) -> dict[str, bytes]:
         """The study's tables as files, by name."""

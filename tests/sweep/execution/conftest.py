@@ -181,6 +181,18 @@ def launch() -> Launching:
     return run
 
 
+@pytest.fixture
+def launch_calmly(launch: Launching, monkeypatch: pytest.MonkeyPatch) -> Launching:
+    """The same in this process, without the pauses: for what would have come of it without any fault."""
+
+    def run(store: ResultStore, *entries: Entry, **options: Any) -> Outcome:
+        with monkeypatch.context() as hurry:
+            hurry.setenv("RATESWEEP_TEST_HURRY", "1")
+            return launch(store, *entries, **options)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def outcome_of() -> Callable[[ResultStore], dict[str, tuple[Any, ...]]]:
     """All that each trial has but when and where it ran, exact to the bit: by trial id."""

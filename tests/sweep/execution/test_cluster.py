@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -100,15 +99,14 @@ def fake_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], l
 class Watch(threading.Thread):
     """Looks at the marks of a store all the time. most: packs at once by node; node: of each pack, the last.
 
-    when: called once, with a mark for which it holds that the pack has a checkpoint.
+    happenings: called one after another with marks of packs that have a checkpoint, each until it says that it is done.
     """
 
-    def __init__(self, store: ResultStore, when: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, store: ResultStore, *happenings: Callable[[dict[str, Any]], bool]) -> None:
         super().__init__()
-        self.store, self.when = store, when
+        self.store, self.happenings = store, list(happenings)
         self.most: Counter[str] = Counter()
         self.node: dict[str, list[str]] = {}
-        self.happened = False
         self.error: BaseException | None = None
         self._ended = threading.Event()
 
@@ -137,9 +135,9 @@ class Watch(threading.Thread):
             seen = self.node.setdefault(pack, [])
             if seen[-1:] != [mark["node"]]:
                 seen.append(mark["node"])
-            if not self.happened and pack in saved and mark.get("step", 0) > 0:
-                self.happened = True
-                self.when(mark | {"id": pack})
+            ready = self.happenings and pack in saved and mark.get("step", 0) > 0
+            if ready and self.happenings[0](mark | {"id": pack}):
+                self.happenings.pop(0)
 
 
 def run(nodes: Any, store: ResultStore, entry: Entry, executor: RayExecutor, **options: Any) -> tuple[Outcome, Counts]:
@@ -152,35 +150,41 @@ def test_packs_share_gpus_as_asked_while_a_node_is_lost_and_another_joins(
     toy: Any,
     store: ResultStore,
     another_store: ResultStore,
-    launch: Callable[..., Any],
+    launch_calmly: Callable[..., Any],
     outcome_of: Outcomes,
     nodes: Any,
     add: Callable[..., Any],
     fake_gpus: Callable[[], list[tuple[str, int]]],
 ) -> None:
-    """Three nodes with a GPU each, two packs a GPU; one node goes while a pack on it is half trained."""
+    """Three nodes with a GPU each, two packs a GPU; a fourth joins, and one goes while a pack on it is half trained."""
     there = {node.node_id: node for node in (add(gpus=1) for _ in range(3))}
-    numbers = [number / 8 for number in range(4, 52)]
-    entry = toy.study(toy.trials(*numbers, steps=160, pause=0.02))
+    numbers = [number / 8 for number in range(4, 24)]
+    entry = toy.study(toy.trials(*numbers, steps=320, pause=0.03))
     joined: list[str] = []
     lost: list[dict[str, Any]] = []
 
-    def lose(mark: dict[str, Any]) -> None:
+    def join(mark: dict[str, Any]) -> bool:
+        joined.append(add(gpus=1).node_id)
+        return True
+
+    def lose(mark: dict[str, Any]) -> bool:
+        if joined[0] not in watch.most or mark["node"] in joined:
+            return False
         lost.append(mark)
         nodes.lose(there[mark["node"]])
-        joined.append(add(gpus=1).node_id)
+        return True
 
     executor = RayExecutor(nodes.address, gpu_memory={"": 1024 * MIB})
-    with Watch(store, lose) as watch:
+    with Watch(store, join, lose) as watch:
         outcome, counts = run(
             nodes, store, entry, executor, device="cuda", evaluate="within", width=2, checkpoint_seconds=0.3,
             resources=Resources(cpus=0.5, gpus=0.5),
         )  # fmt: skip
-    assert (outcome.exit_code, outcome.statuses, outcome.fault) == (0, {"completed": 48}, "")
+    assert (outcome.exit_code, outcome.statuses, outcome.fault) == (0, {"completed": 20}, "")
     assert lost
     assert counts.deaths == counts.lost >= 1
     rows = store.scan("trials").to_pylist()
-    assert len(rows) == len({row["trial"] for row in rows}) == 48
+    assert len(rows) == len({row["trial"] for row in rows}) == 20
     assert watch.most.keys() == there.keys() | set(joined)
     assert {watch.most[node] for node in there} == {2}  # two a GPU, never three
     assert watch.most[joined[0]] <= 2
@@ -188,7 +192,7 @@ def test_packs_share_gpus_as_asked_while_a_node_is_lost_and_another_joins(
     moved = {step for number, step in toy.first_steps() if step > 0}
     assert moved  # from its checkpoint
     assert {width for _, width in fake_gpus()} == {2}
-    assert launch(another_store, entry, width=2).exit_code == 0
+    assert launch_calmly(another_store, entry, width=2).exit_code == 0
     assert outcome_of(store) == outcome_of(another_store)
 
 
@@ -215,24 +219,24 @@ def test_packs_leave_a_node_that_has_had_notice_and_go_on_elsewhere_from_their_s
     toy: Any,
     store: ResultStore,
     another_store: ResultStore,
-    launch: Callable[..., Any],
+    launch_calmly: Callable[..., Any],
     outcome_of: Outcomes,
     nodes: Any,
     add: Callable[..., Any],
 ) -> None:
     there = {node.node_id: node for node in (add(), add())}
     entry = toy.study(toy.trials(1, 2, 3, 4, steps=160, pause=0.03))
-    left: list[tuple[dict[str, Any], float]] = []
+    left: list[dict[str, Any]] = []
 
-    def give_notice(mark: dict[str, Any]) -> None:
+    def give_notice(mark: dict[str, Any]) -> bool:
         nodes.give_notice(there[mark["node"]])
-        left.append((mark, time.time()))
+        left.append(mark)
+        return True
 
     with Watch(store, give_notice) as watch:
         outcome, counts = run(nodes, store, entry, RayExecutor(nodes.address), width=2, checkpoint_seconds=0.5)
     assert (outcome.exit_code, outcome.statuses) == (0, {"completed": 4})
-    assert left
-    ((mark, _),) = left
+    (mark,) = left
     assert counts.deaths == 0
     assert 1 <= counts.left <= 2  # one more where its successor was there already, with its worker
     (other,) = there.keys() - {mark["node"]}
@@ -243,5 +247,5 @@ def test_packs_leave_a_node_that_has_had_notice_and_go_on_elsewhere_from_their_s
     again = sorted(step for _, step in toy.first_steps() if step > 0)
     assert len(again) in (2, 4)
     assert again[0] >= mark["step"]
-    assert launch(another_store, entry, width=2).exit_code == 0
+    assert launch_calmly(another_store, entry, width=2).exit_code == 0
     assert outcome_of(store) == outcome_of(another_store)

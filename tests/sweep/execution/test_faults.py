@@ -33,6 +33,7 @@ def test_a_trial_that_kills_its_worker_is_found_and_the_others_complete(
     store: ResultStore,
     another_store: ResultStore,
     launch: Launching,
+    launch_calmly: Launching,
     outcome_of: Outcomes,
     executor: Executor,
     capfd: pytest.CaptureFixture[str],
@@ -58,7 +59,7 @@ def test_a_trial_that_kills_its_worker_is_found_and_the_others_complete(
         assert all("Fatal Python error: Segmentation fault" in log.text and "in act" in log.text for log in logs)
         assert logs[-1].outcome == row["reason"]
     assert all(culprit.id in log.trials for trial in calm for log in stored_logs(store, trial.id))
-    assert launch(another_store, toy.study(calm), width=8).exit_code == 0
+    assert launch_calmly(another_store, toy.study(calm), width=8).exit_code == 0
     disturbed = outcome_of(store)
     del disturbed[culprit.id]
     assert disturbed == outcome_of(another_store)
@@ -108,6 +109,7 @@ def test_a_killed_worker_is_replaced_and_nobody_is_blamed(
     store: ResultStore,
     another_store: ResultStore,
     launch: Launching,
+    launch_calmly: Launching,
     outcome_of: Outcomes,
     executor: Executor,
     checkpoint: bool,
@@ -126,7 +128,7 @@ def test_a_killed_worker_is_replaced_and_nobody_is_blamed(
     assert again == ([0, again[-1]] if checkpoint else [0, 0])
     assert (again[-1] > 0) == checkpoint
     assert (store.checkpoints(), store.inflight()) == ([], {})
-    assert launch(another_store, entry, width=4).exit_code == 0
+    assert launch_calmly(another_store, entry, width=4).exit_code == 0
     assert outcome_of(store) == outcome_of(another_store)
 
 

@@ -32,6 +32,7 @@ def test_a_stopped_worker_is_ended_and_its_pack_goes_on_from_its_checkpoint(
     store: ResultStore,
     another_store: ResultStore,
     launch: Launching,
+    launch_calmly: Launching,
     outcome_of: Outcomes,
     executor: Executor,
 ) -> None:
@@ -57,7 +58,7 @@ def test_a_stopped_worker_is_ended_and_its_pack_goes_on_from_its_checkpoint(
     assert first == 0 < again
     assert (store.checkpoints(), store.inflight()) == ([], {})
     assert not any(process == stopped[0] for process in children())
-    assert launch(another_store, entry, width=4).exit_code == 0
+    assert launch_calmly(another_store, entry, width=4).exit_code == 0
     assert outcome_of(store) == outcome_of(another_store)
 
 
@@ -72,6 +73,7 @@ def test_a_trial_that_hangs_each_time_has_timed_out_and_its_neighbour_completes(
     store: ResultStore,
     another_store: ResultStore,
     launch: Launching,
+    launch_calmly: Launching,
     outcome_of: Outcomes,
     executor: Executor,
 ) -> None:
@@ -87,7 +89,7 @@ def test_a_trial_that_hangs_each_time_has_timed_out_and_its_neighbour_completes(
     assert starts[2] == 5  # twice together, then thrice by itself
     assert starts[1] in (3, 4)  # on a busy machine, it may seem to hang once itself
     assert (store.checkpoints(), store.inflight()) == ([], {})
-    assert launch(another_store, toy.study([innocent]), width=2).exit_code == 0
+    assert launch_calmly(another_store, toy.study([innocent]), width=2).exit_code == 0
     assert outcome_of(store)[innocent.id] == outcome_of(another_store)[innocent.id]
     assert launch(store, entry, executor=executor, width=2).statuses == {}
     assert toy.starts() == starts + Counter({1: 1})  # it failed, and is not tried again unasked

@@ -65,10 +65,15 @@ def test_no_more_packs_run_at_once_than_are_asked_for(
 
 @pytest.mark.slow
 def test_a_launch_ends_after_its_time_and_the_next_goes_on(
-    toy: Any, store: ResultStore, another_store: ResultStore, launch: Launching, outcome_of: Outcomes
+    toy: Any,
+    store: ResultStore,
+    another_store: ResultStore,
+    launch: Launching,
+    launch_calmly: Launching,
+    outcome_of: Outcomes,
 ) -> None:
     entry = toy.study(toy.trials(1, 2, 3, 4, steps=96, pause=0.03))
-    assert launch(another_store, entry, width=4).exit_code == 0
+    assert launch_calmly(another_store, entry, width=4).exit_code == 0
     toy.forget()
     outcome = launch(store, entry, width=4, seconds=1.0, checkpoint_seconds=0.3)
     assert (outcome.exit_code, outcome.statuses, outcome.interrupted) == (75, {}, True)
@@ -87,6 +92,7 @@ def test_a_launch_can_be_stopped_from_wherever_its_store_is_seen(
     store: ResultStore,
     another_store: ResultStore,
     launch: Launching,
+    launch_calmly: Launching,
     outcome_of: Outcomes,
     ray_executor: Executor,
 ) -> None:
@@ -102,7 +108,7 @@ def test_a_launch_can_be_stopped_from_wherever_its_store_is_seen(
     assert store.checkpoints()
     assert launch(store, entry, executor=RayExecutor(), **options).exit_code == 0
     assert any(step > 0 for _, step in toy.first_steps())
-    assert launch(another_store, entry, width=2).exit_code == 0
+    assert launch_calmly(another_store, entry, width=2).exit_code == 0
     assert outcome_of(store) == outcome_of(another_store)
 
 
@@ -113,6 +119,7 @@ def test_a_second_launch_is_refused_and_one_that_is_forced_neither_loses_nor_dou
     store: ResultStore,
     another_store: ResultStore,
     launch: Launching,
+    launch_calmly: Launching,
     outcome_of: Outcomes,
     ray_executor: Executor,
 ) -> None:
@@ -130,7 +137,7 @@ def test_a_second_launch_is_refused_and_one_that_is_forced_neither_loses_nor_dou
     assert {row["status"] for row in finished} == {"completed"}
     assert store.trials().num_rows == len({row["trial"] for row in finished}) == 7
     assert max(toy.starts().values()) <= 2
-    assert launch(another_store, entry, width=2).exit_code == 0
+    assert launch_calmly(another_store, entry, width=2).exit_code == 0
     found = outcome_of(store)
     assert {trial: found[trial] for trial in outcome_of(another_store)} == outcome_of(another_store)
 

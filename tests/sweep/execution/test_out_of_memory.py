@@ -22,7 +22,12 @@ def values(store: ResultStore) -> dict[tuple[str, str], float]:
 
 @pytest.mark.timeout(300)
 def test_a_pack_is_halved_the_width_remembered_and_the_rest_packed_for_it_at_once(
-    toy: Any, store: ResultStore, another_store: ResultStore, launch: Launching, executor: Executor
+    toy: Any,
+    store: ResultStore,
+    another_store: ResultStore,
+    launch: Launching,
+    launch_calmly: Launching,
+    executor: Executor,
 ) -> None:
     """Packs of 7, where only 3 fit: one of each worker runs out, if both had begun, and then none."""
     numbers = [number / 4 for number in range(1, 29)]
@@ -39,7 +44,7 @@ def test_a_pack_is_halved_the_width_remembered_and_the_rest_packed_for_it_at_onc
     again = sum(count - 1 for count in toy.starts().values())
     assert again in ((7,) if executor.name == "local" else (7, 14, 21))  # of those packs that ran out
     calm = toy.study(toy.trials(*numbers))
-    assert launch(another_store, calm, width=7).exit_code == 0
+    assert launch_calmly(another_store, calm, width=7).exit_code == 0
     assert {row["width"] for row in another_store.trials().to_pylist()} == {7}
     numbered = {trial.id: other.id for trial, other in zip(trials, toy.trials(*numbers), strict=True)}
     found = {(numbered[trial], name): value for (trial, name), value in values(store).items()}

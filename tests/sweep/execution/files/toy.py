@@ -53,7 +53,7 @@ class Moody(Objective):
     fault: what happens at step `at`: 1 an exception, 2 the process exits, 3 a segmentation fault, 4 an exception unless
     that has been mended, 5 an exception that cannot be pickled, 6 an endless loop in native code, 7 the memory of the
     device runs out where more than `fits` trials are trained at once. diverges: the step of a loss that is no number, 0
-    for none. pause: seconds a step.
+    for none. pause: seconds a step, unless all are in a hurry.
     """
 
     kind = f"{TAG}-moody"
@@ -106,6 +106,7 @@ def build_shift(spec, data):
 
 class Mood:
     def __init__(self, spec):
+        import os
         import time
 
         import torch
@@ -119,7 +120,7 @@ class Mood:
 
             @staticmethod
             def forward(value, step, number, fault, at, fits, pause):
-                time.sleep(float(pause.max()))
+                time.sleep(0 if "RATESWEEP_TEST_HURRY" in os.environ else float(pause.max()))
                 rows = list(zip(*(one.reshape(-1).tolist() for one in (step, number, fault, at, fits)), strict=True))
                 for row in rows:
                     act(seen, len(rows), *row)
