@@ -251,6 +251,8 @@ class _Worker:
             for table, made in self._rows(trial, attempts[trial.id], values, faults).items():
                 new.setdefault(table, []).extend(made)
             record = record.with_status(EVALUATION_FAILED if faults else "evaluated", first_reason(faults))
+        # Of no trial, as in a commit.
+        self.pulse.mark(phase="evaluate", trials=len(pack.trials), done=sum(record.counts.values()))
         for table, made in new.items():
             if made:
                 self.store.append(table, made)
