@@ -42,6 +42,10 @@ class Nodes:
         """Takes a node away without a word, with all that runs on it."""
         self._cluster.remove_node(node, allow_graceful=False)
 
+    def remove(self, node: Any) -> None:
+        """Takes a node away that takes its leave."""
+        self._cluster.remove_node(node)
+
     def give_notice(self, node: Any, seconds: float = 60.0) -> None:
         """Says that a node will be taken away, as of a spot instance; it still runs."""
         from ray._raylet import GcsClient
