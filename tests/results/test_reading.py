@@ -77,8 +77,8 @@ def test_compaction_puts_the_rows_of_an_attempt_together_also_the_later_ones(
     store: ResultStore, packs: list[list[str]]
 ) -> None:
     store.compact(minimum=2)
-    (file,) = (store.root / "metrics").iterdir()
-    with Part(store.files, "metrics", f"metrics/{file.name}") as part:
+    (file,) = store.files.names("metrics")
+    with Part(store.files, "metrics", file) as part:
         stored = part.read(["attempt"])["attempt"].to_pylist()
     assert [name[:4] for name in stored] == [f"a-t{pack}" for pack in range(PACKS) for _ in range(2 * WIDTH)]
 
@@ -99,17 +99,16 @@ def test_texts_that_are_decoded_last_are_the_same(
 def test_a_look_at_all_files_reads_no_rows_and_names_the_torn(
     store: ResultStore, packs: list[list[str]], reads: Counter[str]
 ) -> None:
-    torn = sorted((store.root / "images").iterdir())[0]
-    torn.write_bytes(torn.read_bytes()[:-9])
-    garbled = sorted((store.root / "metrics").iterdir())[0]
-    content = garbled.read_bytes()
-    garbled.write_bytes(content[:4] + bytes(196) + content[200:])
+    torn, garbled = store.files.names("images")[0], store.files.names("metrics")[0]
+    store.files.write(torn, store.files.read(torn)[:-9])
+    content = store.files.read(garbled)
+    store.files.write(garbled, content[:4] + bytes(196) + content[200:])
     check_files(store.files, store.damaged)
-    assert (list(store.damaged), +reads) == ([f"images/{torn.name}"], Counter())
+    assert (list(store.damaged), +reads) == ([torn], Counter())
     store.scan("metrics")  # finds the garbled pages, and a later look at the footers does not forget them
     check_files(store.files, store.damaged)
-    assert sorted(store.damaged) == [f"images/{torn.name}", f"metrics/{garbled.name}"]
-    for path in (torn, garbled):
-        path.unlink()
+    assert sorted(store.damaged) == [torn, garbled]
+    for name in (torn, garbled):
+        store.files.delete(name)
     check_files(store.files, store.damaged)
     assert store.damaged == {}
