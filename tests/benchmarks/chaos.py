@@ -53,7 +53,7 @@ def main(faults: int = 200, seed: int = 0) -> None:
         finally:
             if nodes is not None:
                 nodes.close()
-    print(campaign.summary.text())
+        print(f"so far, after the part {part!r}:\n{campaign.summary.text()}", flush=True)
     campaign.close()
 
 
