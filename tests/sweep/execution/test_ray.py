@@ -144,7 +144,7 @@ def test_a_ray_of_our_own_is_gone_when_it_is_left(toy: Any, store: ResultStore, 
         assert launch(store, toy.study(toy.trials(1)), executor=inner).exit_code == 0
         processes += me.children(recursive=True)
         assert RayExecutor().room(Resources(cpus=2), {"cpu"}) == {"cpu": 1}
-    psutil.wait_procs(processes, timeout=10)
+    psutil.wait_procs(processes, timeout=60)
     assert [process for process in processes if process.is_running()] == []
     assert not folder.exists()
     assert dict(os.environ) == environment
