@@ -86,15 +86,15 @@ class Campaign:
         self.summary.calm_executions = self.calm.executions()
         self.tell(f"calm: {dict(Counter(status for status, _, _ in outcomes(self.calm).values()))}")
 
-    def run(self, faults: Sequence[Fault], longest: int, exact: bool = True, nodes: Any = None) -> None:
-        """Lives of the study until all these faults have struck, at most `longest` in each."""
+    def run(self, faults: Sequence[Fault], longest: int, exact: bool = True, nodes: Any = None, spare: int = 0) -> None:
+        """Lives of the study until all these faults but `spare` have struck, at most `longest` in each."""
         waiting = list(faults)
         for _ in range(LIVES * len(in_rounds(faults, longest)) if faults else 0):
-            if not waiting:
+            if len(waiting) <= spare:
                 return
             (now, *later) = in_rounds(waiting, longest)
             waiting = self._live(now, exact, nodes) + [fault for some in later for fault in some]
-        if waiting:
+        if len(waiting) > spare:
             raise Broken(f"{len(waiting)} faults found no time to strike")
 
     def _live(self, faults: Sequence[Fault], exact: bool, nodes: Any) -> list[Fault]:

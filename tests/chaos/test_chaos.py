@@ -10,6 +10,7 @@ from campaign import Campaign
 from weather import PHASES, forecast, in_rounds, shares
 
 SEED = int(os.environ.get("RATESWEEP_CHAOS_SEED", "0")) or secrets.randbelow(10**6) + 1
+SPARE = 2  # faults that may come too late: how fast the study is depends on the machine
 KINDS = {
     "worker killed": 3,
     "worker stopped": 1,
@@ -49,8 +50,9 @@ def test_a_study_in_a_storm_ends_as_in_the_calm(capsys: pytest.CaptureFixture[st
     with capsys.disabled():
         print(f"\nseed {SEED}")
         campaign.run_calm()
-        campaign.run(forecast(KINDS, SEED), longest=len(KINDS) * 2)
+        more = KINDS | {"worker killed": KINDS["worker killed"] + SPARE}
+        campaign.run(forecast(more, SEED), longest=sum(more.values()), spare=SPARE)
         print(campaign.summary.text())
-    assert campaign.summary.faults == sum(KINDS.values()) >= 8
+    assert campaign.summary.faults >= sum(KINDS.values()) >= 8
     assert campaign.summary.by(1)["train"] * 2 >= campaign.summary.faults
     campaign.close()
