@@ -10,6 +10,7 @@ from models.training.state import PackState
 from models.training.trainer import train
 from sweep.checkpoints import Stopped, mean_step
 from sweep.culprits import culprits
+from sweep.failures import end_process
 from sweep.pack import Pack
 from sweep.pulse import Pulse
 
@@ -52,8 +53,8 @@ def _raises(pack: Pack, problem: Callable[[Pack], Problem], pulse: Pulse, until:
         return False
     except Stopped:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - its reason is told when the culprit is tried by itself
         if device_is_lost(error):
-            raise
+            end_process(error)
         return True
     return False
