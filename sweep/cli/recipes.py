@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sweep.cli import options
 from sweep.cli.options import Parser, UsageError, Verbs
-from sweep.cli.submitting import NOT_HERE, everywhere, forwarded, own_files
+from sweep.cli.submitting import add_launch_arguments, everywhere, forwarded, own_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,6 @@ _LONGEST = 40
 
 def add(verbs: Verbs[Parser]) -> None:
     """Declares the verb, with the arguments of `sweep launch`, whatever they are."""
-    launch: Parser = verbs.choices["launch"]
     parser = options.verb(
         verbs,
         "recipe",
@@ -42,9 +41,7 @@ def add(verbs: Verbs[Parser]) -> None:
         "sweep recipe kuberay digits --store s3://bucket/runs --image registry/ratesweep --nodes 4 --gpus 1",
     )
     parser.add_argument("kind", choices=("slurm", "kuberay"), help="for which system")
-    for action in launch._actions:
-        if action.dest not in NOT_HERE:
-            parser._add_action(action)
+    add_launch_arguments(verbs, parser)
     parser.add_argument(
         "--nodes", type=options.whole, default=1, metavar="N", help="nodes, or worker pods (default: 1)"
     )

@@ -28,7 +28,6 @@ OWN = {"--address": 1, "--wait": 0, "--submission-id": 1, "--working-dir": 1}
 
 def add(verbs: Verbs[Parser]) -> None:
     """Declares the verb, with the arguments of `sweep launch`, whatever they are."""
-    launch: Parser = verbs.choices["launch"]
     parser = options.verb(
         verbs,
         "submit",
@@ -42,9 +41,7 @@ def add(verbs: Verbs[Parser]) -> None:
         example="sweep submit digits/hvae --address http://head:8265 --store s3://bucket/runs\n"
         "sweep submit my_study.py:wide --address http://head:8265 --store /shared/runs --wait",
     )
-    for action in launch._actions:
-        if action.dest not in NOT_HERE:
-            parser._add_action(action)
+    add_launch_arguments(verbs, parser)
     parser.add_argument(
         "--address", required=True, metavar="URL", help="the job server of the cluster's head, http://HEAD:8265"
     )
@@ -55,12 +52,13 @@ def add(verbs: Verbs[Parser]) -> None:
         metavar="DIR",
         help="send this folder with the job, not only the user's own file in it; Ray takes at most some 500 MiB",
     )
-    if not _knows(launch, "--force"):
-        parser.add_argument("--force", action="store_true", help="submit although the study is being launched")
 
 
-def _knows(parser: Parser, option: str) -> bool:
-    return option in parser._option_string_actions
+def add_launch_arguments(verbs: Verbs[Parser], parser: Parser) -> None:
+    """Gives a verb the arguments of `sweep launch`, whatever they are, but for those that say where it runs."""
+    for action in verbs.choices["launch"]._actions:
+        if action.dest not in NOT_HERE:
+            parser._add_action(action)
 
 
 def submit(namespace: Namespace) -> int:
@@ -133,11 +131,6 @@ def own_files(namespace: Namespace) -> dict[str, Path]:
 
 def forwarded(namespace: Namespace, own: Mapping[str, int], renamed: Mapping[str, str]) -> Iterator[str]:
     """The words of the command line for `sweep launch`: all but those of a verb's own; the store is always named."""
-    from sweep.cli.main import parser
-
-    verbs = next(action.choices for action in parser()._actions if isinstance(action.choices, dict))
-    if not _knows(verbs["launch"], "--force"):
-        own = {**own, "--force": 0}
     rest = iter(namespace.arguments[1:])
     for word in rest:
         option, equals, _ = word.partition("=")
