@@ -72,7 +72,7 @@ def compact(files: Files, minimum: int, part: str, damaged: MutableMapping[str, 
                     continue  # another compaction was faster, or a file went bad under it
                 deque(pool.map(files.delete, sources), maxlen=0)
                 merged[table], rows[table] = len(sources), count
-                before, after = before + sum(sources.values()), after + files.size(name)
+                before, after = before + sum(source.size for source in sources.values()), after + files.size(name)
                 break
     return CompactionRecord(
         merged=merged,
@@ -84,50 +84,65 @@ def compact(files: Files, minimum: int, part: str, damaged: MutableMapping[str, 
     )
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A part file that can be read throughout; keys: its ruling columns; groups: its rows, where they are kept."""
+
+    size: int
+    keys: pa.Table
+    groups: list[pa.Table] | None
+
+
 def _sources(
     files: Files, pool: Executor, table: str, sizes: Mapping[str, int], damaged: MutableMapping[str, str]
-) -> dict[str, int]:
-    """The part files that can be read throughout, large columns too: none other may be deleted. With their sizes."""
+) -> dict[str, _Source]:
+    """The part files that can be read throughout, large columns too, by name: none other may be deleted."""
+    ruling = ruling_columns(table)
+    nothing = schema_of(table).empty_table().select(ruling)
 
-    def fault_of(name: str) -> str:
+    def looked_at(name: str, keep: bool) -> _Source | str:
         if not name.endswith(".parquet"):
             return "not a Parquet file"
+
+        def look() -> _Source:
+            groups = _groups(files, table, name)
+            kept = list(groups) if keep else None
+            keys = [group.select(ruling) for group in (groups if kept is None else kept)]
+            return _Source(sizes[name], pa.concat_tables([nothing, *keys]), kept)
+
         try:
-            files.backoff.again(lambda: deque(_groups(files, table, name), maxlen=0))
+            return files.backoff.again(look)
         except Damaged as fault:
             return str(fault)
-        return ""
 
     names = sorted(sizes)
-    faults = dict(zip(names, pool.map(fault_of, names), strict=True))
-    for name, fault in faults.items():
+    small = np.cumsum([sizes[name] for name in names]) <= _BATCH_BYTES  # a further read of each costs more than that
+    found: dict[str, _Source] = {}
+    for name, source in zip(names, pool.map(looked_at, names, small), strict=True):
         damaged.pop(name, None)
-        if fault:
-            damaged[name] = fault
-    return {name: sizes[name] for name in names if not faults[name]}
+        if isinstance(source, str):
+            damaged[name] = source
+        else:
+            found[name] = source
+    return found
 
 
-def _merge(files: Files, pool: Executor, table: str, sources: Mapping[str, int], target: str) -> int:
+def _merge(files: Files, pool: Executor, table: str, sources: Mapping[str, _Source], target: str) -> int:
     """Writes the rows of the sources that stand into one file, some 64 MiB at a time, and counts them.
 
     The sources go in the order of their first attempts, and so of their launches: a study's rows lie together, and a
     reader of them skips the row groups of others, of which the statistics tell the attempts.
     """
     schema = schema_of(table)
-
-    def keys_of(name: str) -> pa.Table:
-        with Part(files, table, name) as part:
-            return part.read(ruling_columns(table))
-
-    keys = list(pool.map(keys_of, sources))
+    keys = [source.keys for source in sources.values()]
     kept = np.split(standing(pa.concat_tables(keys), table), np.cumsum([len(each) for each in keys])[:-1])
     masks = dict(zip(sources, kept, strict=True))
     ordered = sorted(zip(map(_first_attempt, keys), sources, strict=True))
     with files.create(target) as file, part_writer(file, schema) as writer:
         waiting: list[pa.Table] = []
         size = 0
-        for names in _batches({name: sources[name] for _, name in ordered}):
-            for name, groups in zip(names, _read(files, pool, table, names), strict=True):
+        for names in _batches({name: sources[name].size for _, name in ordered}):
+            for name, groups in zip(names, _read(files, pool, table, names, sources), strict=True):
                 start = 0
                 for group in groups:
                     waiting.append(group.filter(pa.array(masks[name][start : start + len(group)])))
@@ -159,10 +174,16 @@ def _batches(sizes: Mapping[str, int]) -> Iterator[list[str]]:
     yield batch
 
 
-def _read(files: Files, pool: Executor, table: str, names: Sequence[str]) -> Iterable[Iterable[pa.Table]]:
-    if len(names) == 1:
+def _read(
+    files: Files, pool: Executor, table: str, names: Sequence[str], sources: Mapping[str, _Source]
+) -> Iterable[Iterable[pa.Table]]:
+    def read(name: str) -> list[pa.Table]:
+        kept = sources[name].groups
+        return list(_groups(files, table, name)) if kept is None else kept
+
+    if len(names) == 1 and sources[names[0]].groups is None:
         return [_groups(files, table, names[0])]
-    return pool.map(lambda name: list(_groups(files, table, name)), names)
+    return pool.map(read, names)
 
 
 def _groups(files: Files, table: str, name: str) -> Iterator[pa.Table]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import difflib
+import functools
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
@@ -247,13 +248,23 @@ class Part:
 
     def _plain(self, read: pa.Table, columns: Sequence[str]) -> pa.Table:
         """Exactly these columns, of the schema's types; null those that the file has not."""
+        schema = _part_of(self.table, tuple(columns))
+        if read.schema.equals(schema):
+            return read.replace_schema_metadata()
         filled = [
-            read[column].cast(self.schema.field(column).type)
-            if column in read.column_names
-            else pa.chunked_array([pa.nulls(len(read), self.schema.field(column).type)])
-            for column in columns
+            read[field.name].cast(field.type)
+            if field.name in read.column_names
+            else pa.chunked_array([pa.nulls(len(read), field.type)])
+            for field in schema
         ]
-        return pa.Table.from_arrays(filled, schema=pa.schema([self.schema.field(column) for column in columns]))
+        return pa.Table.from_arrays(filled, schema=schema)
+
+
+@functools.lru_cache
+def _part_of(table: str, columns: tuple[str, ...]) -> pa.Schema:
+    """The schema of these columns of a table."""
+    whole = schema_of(table)
+    return pa.schema([whole.field(column) for column in columns])
 
 
 def _texts(schema: pa.Schema, stored: Collection[str]) -> list[str]:
