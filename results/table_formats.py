@@ -92,11 +92,11 @@ def lay_out(table: Table) -> Layout:
 def number(value: float, digits: int) -> str:
     """A number with this many decimals, a proper minus sign, and no negative zero."""
     text = f"{value:.{digits}f}"
+    if text[0].isdigit():
+        return text
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    if text[0] != "-":
-        return text
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def _item(cell: Cell, footnote: str, row: str, column: str) -> Item:

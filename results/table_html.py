@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import math
 import re
@@ -75,7 +76,7 @@ def _html_item(item: Item) -> str:
     if item.verdict:
         word = item.verdict.partition(" ")[0]
         inner += f' <span class="verdict {_escaped(word)}">{_escaped(item.verdict)}</span>'
-    named = f'data-row="{_escaped(item.row)}" data-column="{_escaped(item.column)}"'
+    named = f'data-row="{_escaped_name(item.row)}" data-column="{_escaped_name(item.column)}"'
     more = f'data-trials="{_escaped(" ".join(cell.trials))}" title="{_escaped(_tooltip(cell))}"'
     return f'<td class="{" ".join(classes)}" {named} {more}>{inner}</td>'
 
@@ -84,8 +85,13 @@ def _escaped(text: str) -> str:
     return html.escape(text) if _SPECIAL.search(text) else text
 
 
+_escaped_name = functools.lru_cache(maxsize=4096)(_escaped)  # of rows and columns: each is at many cells
+
+
 def _tooltip(cell: Cell) -> str:
-    parts = [f"{name} {value:.6g}" for name, value in (("mean", cell.mean), ("std", cell.std)) if not math.isnan(value)]
+    parts = [] if math.isnan(cell.mean) else [f"mean {cell.mean:.6g}"]
+    if not math.isnan(cell.std):
+        parts.append(f"std {cell.std:.6g}")
     parts.append(f"n = {cell.n} of {cell.planned}")
     if not math.isnan(cell.p_value):
         parts.append(f"p = {cell.p_value:.3g}")
