@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any
 
 from launches import Study
-from monkey import Broken, Monkey
+from monkey import Monkey
+from watch import Broken
 
 from results.schema import FINISHED
 from results.store import ResultStore

@@ -13,7 +13,8 @@ from typing import Any
 
 from aftermath import check, outcomes
 from launches import PATIENCE, Study, log_of
-from monkey import Broken, Monkey
+from monkey import Monkey
+from watch import Broken
 from weather import MEMORY, ON_NODES, Fault, forecast, in_rounds, shares
 
 LIVES = 3  # of the study for each that was planned: faults that come too late are brought again in the next

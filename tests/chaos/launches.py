@@ -91,6 +91,11 @@ class Study:
             return [line.split(" ", 2) for line in (self.folder / "taken.txt").read_text().splitlines()]
         return []
 
+    def hold(self, held: bool) -> None:
+        """Has the study's steps take long, as long as faults are to come, or no longer."""
+        path = self.folder / "held"
+        path.touch() if held else path.unlink(missing_ok=True)
+
     def executions(self) -> int:
         """How many times a trial was taken up."""
         return sum(1 for _ in (self.folder / "starts").iterdir())

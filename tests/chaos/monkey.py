@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from launches import HANG_SECONDS, PATIENCE, Study, log_of, wait_until
+from launches import HANG_SECONDS, PATIENCE, log_of, wait_until
+from watch import COMMITTED, Broken, Watch
 from weather import Fault
 
-COMMITTED = ("weights", "curves", "metrics", "images", "codes", "trials")  # folders of the store that a commit fills
 SIGNALS = {
     "driver killed": signal.SIGKILL,
     "driver terminated": signal.SIGTERM,
@@ -23,29 +22,15 @@ SIGNALS = {
 DOORS = {"out of memory": "memory", "storage flaky": "flaky", "disk full": "full"}
 
 
-class Broken(AssertionError):
-    """Something went otherwise than it must."""
-
-
 @dataclass(kw_only=True)
-class Monkey:
-    """planned: trials of the study. nodes: the cluster to launch on, None for a Ray of each launch's own.
+class Monkey(Watch):
+    """hit: faults by kind and phase.
 
-    hit: faults by kind and phase. ends: launches by exit code. overlaps: what may have let two launches, or a launch
-    and a worker of one that was killed, do the same work.
+    overlaps: what may have let two launches, or a launch and a worker of one that was killed, do the same work.
     """
 
-    study: Study
-    planned: int
-    nodes: Any = None
-    options: Sequence[str] = ()
     hit: Counter[tuple[str, str]] = field(default_factory=Counter)
-    ends: Counter[int] = field(default_factory=Counter)
-    launches: int = 0
     overlaps: int = 0
-    drivers: list[psutil.Popen] = field(default_factory=list)
-    _expected: dict[int, set[int]] = field(default_factory=dict)  # exit codes by process, beside those of the end
-    _blows: Counter[tuple[str, str]] = field(default_factory=Counter)
     _there: dict[str, Any] = field(default_factory=dict)
 
     def run(self, faults: Sequence[Fault]) -> list[Fault]:
@@ -54,6 +39,7 @@ class Monkey:
             self._add_node()
         left = list(faults)
         missed: list[Fault] = []
+        self.study.hold(True)
         while left and self._at_work():
             time.sleep(left[0].delay)
             fault = left.pop(0)
@@ -62,45 +48,12 @@ class Monkey:
                 self.hit[fault.kind, phase] += 1
             else:
                 missed.append(fault)
+        self.study.hold(False)
         if not wait_until(lambda: not self._at_work(), 2 * PATIENCE):
             raise Broken(f"not done in {2 * PATIENCE:.0f} s: {[log_of(driver) for driver in self.drivers]}")
         for node in list(self._there.values()):
             self.nodes.lose(node)
         return missed + left
-
-    # Launches
-
-    def _at_work(self) -> bool:
-        """Sees that a launch is at work while anything is to be done; False when all is done."""
-        for driver in [one for one in self.drivers if one.poll() is not None]:
-            self.drivers.remove(driver)
-            self.ends[driver.returncode] += 1
-            if driver.returncode not in {0, 3} | self._expected.get(driver.pid, set()):
-                raise Broken(f"a launch ended with {driver.returncode}:\n{log_of(driver)}")
-            if "Traceback" in log_of(driver):
-                raise Broken(log_of(driver))
-        if not self.drivers:
-            if self._done():
-                return False
-            if self.launches > 100:
-                raise Broken("launched a hundred times, and it is not done")
-            self._launch()
-        for driver in self.drivers:
-            self.study.remember(driver)
-        return True
-
-    def _launch(self, *more: str) -> psutil.Popen:
-        self.launches += 1
-        where = ("--address", self.nodes.address) if self.nodes else ()
-        self.drivers.append(self.study.launch(*where, *self.options, *more))
-        return self.drivers[-1]
-
-    def _done(self) -> bool:
-        store = self.study.store
-        return store is not None and store.trials(["trial"]).num_rows == self.planned
-
-    def _expect(self, driver: psutil.Popen, *codes: int) -> None:
-        self._expected.setdefault(driver.pid, set()).update(codes)
 
     # Faults
 
@@ -120,50 +73,8 @@ class Monkey:
             "preemption": self._give_notice,
         }[fault.kind](fault)
 
-    def _await(self, found: Callable[[], Any]) -> Any:
-        """What is found as soon as anything is, None where the study is done first."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            if result := found():
-                return result
-            if not self._at_work():
-                return None
-            time.sleep(0.005)
-        raise Broken(f"nothing happened: {[log_of(driver) for driver in self.drivers]}")
-
-    def _training(self) -> list[dict[str, Any]]:
-        """What is said of the packs that are at a step and may be struck.
-
-        A trial that is by itself in its pack is struck but once a launch: it would rightly be suspected.
-        """
-        found = []
-        for _, mark in sorted(self.study.marks().items()):
-            alone = mark["pack"][0] if len(mark["pack"]) == 1 else ""
-            struck = bool(alone) and self._blows[mark["launch"], alone] > 0
-            if mark.get("phase") == "train" and mark.get("step", 0) > 0 and not struck and self._alive(mark):
-                found.append(mark)
-        return found
-
-    @staticmethod
-    def _alive(mark: dict[str, Any]) -> bool:
-        """Whether a mark is of a worker that runs: others are left from before."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(mark["process"]).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED)
-        return False
-
-    def _committing(self) -> list[dict[str, Any]]:
-        """What is said of the packs that are being committed at this moment."""
-        busy = {process for process, folder in self.study.flushing().items() if folder in COMMITTED}
-        return [mark for _, mark in sorted(self.study.marks().items()) if mark["process"] in busy] if busy else []
-
-    def _phase(self, processes: Iterable[int]) -> str:
-        """What any of these processes is at: a commit, or else training."""
-        flushing = self.study.flushing()
-        folders = {flushing.get(process, "") for process in processes}
-        return "commit" if folders & set(COMMITTED) else "train"
-
     def _strike_worker(self, fault: Fault) -> str:
-        found = self._await(self._committing if fault.phase == "commit" else self._training)
+        found = self._in_phase(fault.phase)
         if not found:
             return ""
         mark = found[int(fault.chance * len(found))]
@@ -183,7 +94,7 @@ class Monkey:
         return phase
 
     def _strike_driver(self, fault: Fault) -> str:
-        found = self._await(self._committing if fault.phase == "commit" else self._training)
+        found = self._in_phase(fault.phase)
         if not found or not self.drivers:
             return ""
         driver = self.drivers[int(fault.chance * len(self.drivers))]
@@ -222,7 +133,7 @@ class Monkey:
     def _kill_compaction(self, fault: Fault) -> str:
         store = self.study.folder / "store"
         tables = ("trials", "metrics", "launches")
-        if not self._await(lambda: any(len(list((store / table).glob("*.parquet"))) > 1 for table in tables)):
+        if not self._await_end(lambda: any(len(list((store / table).glob("*.parquet"))) > 1 for table in tables)):
             return ""
         process = self.study.slowed("compact", "--store", str(store))
         wait_until(lambda: process.pid in self.study.flushing() or process.poll() is not None)

@@ -1,11 +1,13 @@
 # What follows stands, in a user's file, after the toy study: a door for faults that cannot be had from outside, and the
 # study that they meet. FAULTS is a folder: whoever finds and removes a file there has the fault that it is named after.
+# While a file "held" stands beside it a step takes HELD seconds longer, lest the study be done before its faults come.
 
 import os
 import threading
 import time
 
 FAULTS = ""
+HELD = 0.4
 SLOW = (
     0.02  # seconds that each flush to the disk takes longer, as of a store on a network: commits are long enough to hit
 )
@@ -34,6 +36,8 @@ def act(seen, width, *numbers):
 
     if FAULTS and width > 1 and taken("memory"):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    if FAULTS and os.path.exists(os.path.join(os.path.dirname(FAULTS), "held")):
+        time.sleep(HELD / width)  # here once for each trial of the pack
     _calm_act(seen, width, *numbers)
 
 
