@@ -18,6 +18,7 @@ from results.store import ResultStore
 from studies.prerequisites import described, prerequisites_of
 from studies.trial import Trial
 from sweep.failures import REASON_LENGTH, Fault, reason_of
+from sweep.lost_device import fault_of
 
 Weights = Mapping[str, np.ndarray]
 
@@ -81,7 +82,7 @@ def evaluate(
     if isinstance(view, Fault):
         return {}, dict.fromkeys((quantity.name for quantity in quantities), view)
     values, errors = measure_each(view, [quantity for quantity in quantities if quantity.name not in lacking])
-    return values, {**lacking, **{name: Fault.of(error) for name, error in errors.items()}}
+    return values, {**lacking, **{name: fault_of(error) for name, error in errors.items()}}
 
 
 def stored_weights(

@@ -5,13 +5,11 @@ Pure: no process is watched here and nothing is stored.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 ALIKE = frozenset({"error", "crashed", "evaluation_failed"})  # what a mistake in a study ends all of its trials with
 FIRST_FAILURES = 12  # so many trials that end first and fail alike stop a launch, unless it is asked otherwise
 REASON_LENGTH = 300
-UNUSABLE = 70  # EX_SOFTWARE of sysexits.h: how a process ends whose GPU has failed under it
 TRACEBACK_LENGTH = 8000
 _PATH = re.compile(r"(?<![\w.])/[\w./+-]+")
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+\b")
@@ -43,15 +40,6 @@ def reason_of(error: BaseException) -> str:
 def traceback_of(error: BaseException) -> str:
     """The traceback as text, its end kept where it is long."""
     return "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH:]
-
-
-def end_process(error: BaseException) -> NoReturn:
-    """Ends a process of which nothing more can come, with its last words: whoever waits for it begins another.
-
-    After a failed assertion in a kernel of a GPU, say, all that it runs would fail for what one trial did.
-    """
-    print(traceback_of(error), file=sys.stderr, flush=True)
-    os._exit(UNUSABLE)
 
 
 @dataclass(frozen=True, kw_only=True)

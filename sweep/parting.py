@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.training.memory import device_is_lost
 from models.training.problem import Problem
 from models.training.state import PackState
 from models.training.trainer import train
 from sweep.checkpoints import Stopped, mean_step
 from sweep.culprits import culprits
-from sweep.failures import end_process
+from sweep.lost_device import end_if_device_is_lost
 from sweep.pack import Pack
 from sweep.pulse import Pulse
 
@@ -54,7 +53,6 @@ def _raises(pack: Pack, problem: Callable[[Pack], Problem], pulse: Pulse, until:
     except Stopped:
         raise
     except Exception as error:  # noqa: BLE001 - its reason is told when the culprit is tried by itself
-        if device_is_lost(error):
-            end_process(error)
+        end_if_device_is_lost(error)
         return True
     return False

@@ -16,7 +16,7 @@ import torch
 from evaluation.measure import Value
 from evaluation.view import PackView, View
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, OFFLINE_VARIABLE, DataError
-from models.training.memory import available_memory, device_is_lost, out_of_memory, peak_memory
+from models.training.memory import available_memory, out_of_memory, peak_memory
 from models.training.precision import PrecisionError, check_precision
 from models.training.problem import Member, Problem, build_problem, padded
 from models.training.process import prepare
@@ -31,7 +31,8 @@ from studies.trial import Trial
 from sweep.checkpoints import Checkpoints, Stopped
 from sweep.evaluating import Prerequisites, evaluate, filled, load_prerequisites, stored_weights
 from sweep.executor import ExecutorError
-from sweep.failures import Fault, end_process, reason_of, traceback_of
+from sweep.failures import Fault, reason_of, traceback_of
+from sweep.lost_device import end_if_device_is_lost, fault_of
 from sweep.pack import Pack
 from sweep.parting import parted
 from sweep.pulse import Pulse
@@ -135,8 +136,7 @@ class _Worker:
         except (Stopped, StoreError, DataError):
             raise
         except Exception as error:  # noqa: BLE001 - a trial's failure becomes its row
-            if device_is_lost(error):
-                end_process(error)
+            end_if_device_is_lost(error)
             exhausted = out_of_memory(error)
             if exhausted and pack.decision.path == "fused":
                 self.unfit.append(pack.decision.width)
@@ -209,7 +209,7 @@ class _Worker:
                 prerequisites=needs,
             )
         except Exception as error:  # noqa: BLE001 - of a user's data, say: what was trained is kept
-            return [Fault.of(error)] * problem.slots
+            return [fault_of(error)] * problem.slots
         return [pack.trial(slot) for slot in range(problem.slots)]
 
     def _commit(self, problem: Problem, state: PackState, attempts: list[Attempt], pack: Pack) -> None:
@@ -274,7 +274,7 @@ class _Worker:
         except DataError:
             raise
         except Exception as error:  # noqa: BLE001 - of a user's model or data: his trials cannot be measured
-            return [Fault.of(error)] * len(trials)
+            return [fault_of(error)] * len(trials)
         views = self._views(problem, rows)
         return [one if isinstance(one, Fault) else views[slot] for slot, one in enumerate(stored)]
 

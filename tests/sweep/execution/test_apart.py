@@ -140,12 +140,15 @@ def test_a_stop_in_between_leaves_what_was_trained_to_be_evaluated(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("quantity", ["fatal", "losing"])
 def test_a_trial_that_kills_the_worker_that_evaluates_it_stays_trained(
-    toy: Any, store: ResultStore, another_store: ResultStore, launch: Launching, ray_executor: Executor
+    toy: Any, store: ResultStore, launch: Launching, ray_executor: Executor, quantity: str
 ) -> None:
+    """By a signal, or because its device fails: a worker whose GPU is lost ends itself, lest others fail for it."""
     from sweep.ray_executor import RayExecutor
 
-    entry = toy.study(toy.trials(1, 2, 8, 3, steps=64, rate=0.2), toy.quantity, toy.named(toy.FATAL))
+    measured = toy.named(getattr(toy, quantity.upper()))
+    entry = toy.study(toy.trials(1, 2, 8, 3, steps=64, rate=0.2), toy.quantity, measured)
     outcome = launch(store, entry, executor=RayExecutor(), width=4, evaluate="apart")
     assert (outcome.exit_code, outcome.statuses) == (3, {"completed": 3, "crashed": 1})
     assert store.trials(["status"])["status"].to_pylist() == ["completed"] * 4
@@ -155,7 +158,7 @@ def test_a_trial_that_kills_the_worker_that_evaluates_it_stays_trained(
     assert list(plan.unmeasured) == [culprit.id]
     assert plan.unmeasured[culprit.id].startswith("the worker process died")
     errors = {row["quantity"]: row["error"] for row in store.winning("metrics").to_pylist() if row["error"]}
-    assert list(errors) == ["rate", "fatal"]
+    assert list(errors) == ["rate", quantity]
 
 
 def test_trials_that_were_not_trained_are_not_evaluated(toy: Any, store: ResultStore) -> None:

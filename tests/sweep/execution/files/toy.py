@@ -216,6 +216,15 @@ def fatal(view, names):
     return {"fatal": Estimate(0.0)}
 
 
+def losing(view, names):
+    """Of a trial whose rate is near 8, what torch says when a kernel has failed: the device is of no more use."""
+    from results.quantity import Estimate
+
+    if abs(float(view.rates["z1"].mean()) - 8.0) < 0.3:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+    return {"losing": Estimate(0.0)}
+
+
 def means(view, names):
     from results.quantity import Estimate
 
@@ -238,6 +247,7 @@ def distances(view, names):
 RATE = Quantity(name="rate", unit="nats", goal="none", family=":rates")
 HALF_RATE = Quantity(name="half_rate", unit="nats", goal="none", family=":rates")
 FATAL = Quantity(name="fatal", unit="nats", goal="none", family=":fatal")
+LOSING = Quantity(name="losing", unit="nats", goal="none", family=":losing")
 MEAN = Quantity(name="mean", unit="pixels", goal="none", family=":means")
 DISTANCE = Quantity(name="distance", unit="pixels", goal="minimise", family=":distances", prerequisites=":references")
 
