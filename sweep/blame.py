@@ -22,42 +22,48 @@ NEAR = 0.1  # of the training: deaths so near to each other are at one place
 class Death:
     """The end of a worker process. lost: with its node, or as it was announced, so that no trial is to blame.
 
-    hung: it was ended since it had shown no sign of life for too long.
+    hung: it was ended since it had shown no sign of life for too long. starved: since its node had no memory left.
     """
 
     why: str = DIED
     lost: bool = False
     hung: bool = False
+    starved: bool = False
 
     @property
     def status(self) -> str:
         """Of a trial that is to blame for it."""
-        return "timeout" if self.hung else "crashed"
+        return "timeout" if self.hung else "out_of_memory" if self.starved else "crashed"
 
 
 @dataclass
 class Blame:
     """Who is to blame when the worker of a pack dies (a signal, a segmentation fault, an exit, a hang).
 
-    A first death is forgiven, and so are all that come with the loss of a node: these may meet anybody. A trial that
-    was being evaluated at three deaths is the culprit. Else the pack is halved, at its second death, and its halves at
-    their first, until one trial by itself has died thrice at one place. Innocents are trained again, never marked.
+    A first death is forgiven, and so are all that come with the loss of a node: these may meet anybody. A pack that
+    dies again for want of memory is made narrower. A trial that was being evaluated at three deaths is the culprit.
+    Else the pack is halved, at its second death, and its halves at their first, until one trial by itself has died
+    thrice at one place. Innocents are trained again, never marked.
     """
 
     deaths: Counter[str] = field(default_factory=Counter)
     _lost: Counter[str] = field(default_factory=Counter)
+    _starved: Counter[str] = field(default_factory=Counter)
     _suspected: set[str] = field(default_factory=set)
     _evaluating: Counter[str] = field(default_factory=Counter)
     _places: dict[str, list[float]] = field(default_factory=dict)
 
     def died(
-        self, pack: Pack, inflight: Mapping[str, object] | None, lost: bool = False
+        self, pack: Pack, inflight: Mapping[str, object] | None, death: Death = Death()
     ) -> tuple[list[Pack], list[str]]:
         """(packs to run instead, ids of trials to mark as failed); inflight: what the worker last said it was doing."""
         self.deaths[pack.id] += 1
-        self._lost[pack.id] += lost
-        if lost and self._lost[pack.id] <= MOST_LOST:
+        self._lost[pack.id] += death.lost
+        if death.lost and self._lost[pack.id] <= MOST_LOST:
             return [pack], []
+        self._starved[pack.id] += death.starved
+        if death.starved and (parts := pack.narrowed()):  # its neighbours may have taken the memory the first time
+            return ([pack], []) if self._starved[pack.id] == 1 else (parts, [])
         suspect = inflight.get("trial") if inflight else None
         if isinstance(suspect, str):
             self._evaluating[suspect] += 1

@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from results.commit import new_identity, now
 from results.files import StoreError
 from results.quantity import Quantity
 from results.store import ResultStore
-from studies.prerequisites import measured_of
 from studies.trial import Trial
 from sweep.blame import Death
 from sweep.failures import Fault
@@ -22,33 +21,40 @@ from sweep.footprints import Footprint, Footprints
 from sweep.kept_logs import collect_logs
 from sweep.leftovers import leaving
 from sweep.pack import Pack
-from sweep.plan import Prerequisite, StudyPlan
+from sweep.plan import StudyPlan
 from sweep.provenance import provenance
 from sweep.rows import Attempt, kept_weights, trial_row, value_rows
-from sweep.task import PackTask
+from sweep.task import PackTask, Settings, Source
+from sweep.waiting import Job
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bookkeeping:
-    """Writes for one launch. make_task: (pack, quantities, deaths of workers that it has seen) -> task."""
+    """Writes for one launch; see `Books`. settings, sources: what its tasks share."""
 
     store: ResultStore
-    launch: str
+    settings: Settings
+    sources: tuple[Source, ...]
     plans: Sequence[StudyPlan]
-    prerequisites: Mapping[str, Prerequisite]
-    make_task: Callable[[Pack, tuple[Quantity, ...], int], PackTask]
 
-    def crashed(self, pack: Pack, trials: list[Trial], death: Death) -> None:
+    @property
+    def launch(self) -> str:
+        return self.settings.launch
+
+    def make_task(self, pack: Pack, quantities: tuple[Quantity, ...], tries: int) -> PackTask:
+        return PackTask.of(pack, quantities, self.settings, self.sources, tries)
+
+    def crashed(self, job: Job, trials: Sequence[Trial], death: Death) -> None:
         """Stores that trials kill their worker: by training, or, with weights that are kept, by being evaluated."""
+        pack = job.pack
         if pack.task == "evaluate":
-            self._unmeasured(trials, death.why)
+            self._unmeasured(trials, job.quantities, death.why)
             return
-        task = self.make_task(pack, (), 0)
         rows = []
         for trial in trials:
             attempt = Attempt(trial=trial, identity=new_identity(), slot=pack.trials.index(trial), started=now())
             attempt.failed(death.status, death.why)
-            rows.append(trial_row(attempt, pack, task))
+            rows.append(trial_row(attempt, pack, self.launch, (), self.sources))
         self.store.commit({"trials": rows})
 
     def inflight(self) -> dict[str, dict[str, Any]]:
@@ -61,23 +67,16 @@ class Bookkeeping:
             collect_logs(self.store, packs=[pack], outcome=death.why)
             self.store.clear_inflight(pack)
 
-    def _unmeasured(self, trials: list[Trial], why: str) -> None:
+    def _unmeasured(self, trials: Sequence[Trial], quantities: Sequence[Quantity], why: str) -> None:
         """Stores that trained trials kill the worker that evaluates them."""
         found = self.store.trials(["trial", "attempt", "status"], [trial.id for trial in trials]).to_pylist()
         held = {row["trial"]: row["attempt"] for row in found if row["status"] == "completed"}
-        pending = [({trial.id for trial in plan.pending}, plan.study.quantities) for plan in self.plans]
+        faults = {one.name: Fault(reason=why) for one in quantities}
         rows = []
         for trial in trials:
-            if trial.id not in held:
-                continue
-            asked = [quantities for plan in self.plans for quantities in plan.unevaluated.get(trial.id, ())]
-            asked += [one for trained, quantities in pending if trial.id in trained for one in quantities]
-            if trial.id in self.prerequisites:
-                need = self.prerequisites[trial.id]
-                asked += need.lacking if need.state == "finished" else measured_of(trial)
-            quantities, which = tuple({one.key: one for one in asked}.values()), kept_weights(trial)
-            faults = {one.name: Fault(reason=why) for one in quantities}
-            rows += value_rows(trial.id, held[trial.id], which, {}, quantities, trial.data.levels, faults)["metrics"]
+            if trial.id in held:
+                which, levels = kept_weights(trial), trial.data.levels
+                rows += value_rows(trial.id, held[trial.id], which, {}, quantities, levels, faults)["metrics"]
         self.store.append("metrics", rows)
 
     def event(self, event: str, exit_code: int | None = None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 @dataclass
 class Counts:
     """How far a launch is. statuses: trials by final status; reasons: failed ones by 'status: reason'; steps: training
-    steps of finished packs; device_seconds: their time times the CPUs or GPUs that they took.
+    steps of finished packs.
 
     A trial that is evaluated apart is done when it is trained; what could not be measured of it replaces its status
     then. to_evaluate: how many there are, evaluated: how many of them have been seen to. deaths: of workers; lost: of
@@ -21,7 +21,6 @@ class Counts:
     packs: int = 0
     packs_done: int = 0
     steps: int = 0
-    device_seconds: float = 0.0
     to_evaluate: int = 0
     evaluated: int = 0
     deaths: int = 0

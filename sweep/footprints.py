@@ -27,6 +27,19 @@ class Footprint:
     fits: bool
     used: int = 0
 
+    @classmethod
+    def of(cls, pack: Pack, *, memory: int, width: int = 0, fits: bool = True, used: int = 0) -> Footprint:
+        """Of a pack at its width, or at another that it had before. memory: 0 for that of a host."""
+        decision = pack.decision
+        return cls(
+            shape=decision.shape,
+            device=decision.device,
+            width=width or decision.width,
+            memory=memory,
+            fits=fits,
+            used=used,
+        )
+
 
 @dataclass
 class Footprints:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from results.quantity import Quantity
 from studies.prerequisites import measured_of, prerequisites
 from studies.trial import Trial
-from sweep.pack import Decision, Pack, Task, group
-from sweep.pack_queue import Job
+from sweep.pack import Decision, Task, group
 from sweep.plan import Prerequisite, StudyPlan, needed
-from sweep.task import PackTask
-
-MakeTask = Callable[[Pack, tuple[Quantity, ...], int], PackTask]
+from sweep.waiting import Job
 
 
 @dataclass
@@ -37,15 +33,13 @@ class Jobs:
     """Makes the jobs of a launch.
 
     decisions: how each shape is packed; measuring: where its trials are evaluated apart. apart: whether a trial is, by
-    another pack than that which trains it. begun: trial ids of packs that left a checkpoint. make_task: (pack,
-    quantities, deaths of workers that it has seen) -> task.
+    another pack than that which trains it. begun: trial ids of packs that left a checkpoint.
     """
 
     decisions: Mapping[str, Decision]
     measuring: Mapping[str, Decision]
     apart: Callable[[Trial], bool]
     begun: Sequence[Sequence[str]]
-    make_task: MakeTask
 
     def of(self, plans: Sequence[StudyPlan], needs: Iterable[Prerequisite], train: bool) -> list[Job]:
         """Packs to train, prerequisites first, then packs to evaluate; each trial once where studies share it.
@@ -86,23 +80,20 @@ class Jobs:
         for members in alike.values():
             quantities = members[0].quantities
             needs = prerequisites(quantities, members[0].trial).values()
-
-            def make_task(pack: Pack, retry: int, quantities: tuple[Quantity, ...] = quantities) -> PackTask:
-                return self.make_task(pack, quantities, retry)
-
             after = frozenset(packs[one.id] for one in needs if one.id in packs)
             trials = [work.trial for work in members]
             if task == "evaluate":
                 packed = group(trials, self._where(trials), task)
-                jobs += [Job(pack=pack, make_task=make_task, after=after) for pack in packed]
+                jobs += [Job(pack=pack, quantities=quantities, after=after) for pack in packed]
                 continue
             for pack in group(trials, self.decisions, task, self.begun):
                 if not (quantities and self.apart(pack.trials[0])):
-                    jobs.append(Job(pack=pack, make_task=make_task, after=after))
+                    jobs.append(Job(pack=pack, quantities=quantities, after=after))
                     continue
-                jobs.append(Job(pack=pack, make_task=functools.partial(make_task, quantities=())))
+                jobs.append(Job(pack=pack))
                 parts = group(pack.trials, self._where(pack.trials), "evaluate")
-                jobs += [Job(pack=part, make_task=make_task, after=after | {pack.id}, apart=True) for part in parts]
+                after_it = after | {pack.id}
+                jobs += [Job(pack=part, quantities=quantities, after=after_it, apart=True) for part in parts]
         return jobs
 
     def _where(self, trials: Iterable[Trial]) -> dict[str, Decision]:

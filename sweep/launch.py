@@ -11,7 +11,6 @@ from typing import Literal
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, cache_folder, is_offline
 from results.commit import new_identity, now
 from results.files import StoreError
-from results.quantity import Quantity
 from results.store import ResultStore
 from studies.catalogue import Entry
 from studies.paths import StudyError
@@ -27,10 +26,11 @@ from sweep.jobs import Jobs
 from sweep.leftovers import at_work_on, checkpointed, tidy
 from sweep.ordering import ordered
 from sweep.pack import Decision, Pack
-from sweep.pack_queue import Job, PackQueue
-from sweep.plan import StudyPlan, decisions_for, plan_study
+from sweep.pack_queue import PackQueue
+from sweep.plan import StudyPlan, decisions_for, plan_study, trials_of
 from sweep.resources import Resources
-from sweep.task import PackTask, Settings, Source
+from sweep.task import Settings, Source
+from sweep.waiting import Job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,11 @@ class Options:
         if self.evaluate is None:
             return self.device == "cuda" and not trial.model.autoregressive
         return self.evaluate == "apart"
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether trials that are evaluated apart are so on CPUs, beside GPUs that train."""
+        return self.evaluate != "within" and self.device != "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +117,7 @@ class Launch:
         self.prerequisites = {one.trial.id: one for plan in self.plans for one in plan.prerequisites}
         self._check_prerequisites()
         self._check_precisions()
-        self.books = Bookkeeping(
-            store=store,
-            launch=self.identity,
-            plans=self.plans,
-            prerequisites=self.prerequisites,
-            make_task=self._task,
-        )
+        self.books = Bookkeeping(store=store, settings=self.settings, sources=self._sources(), plans=self.plans)
         self.queue = self._queue(())
         self.interrupted = False
 
@@ -237,7 +236,7 @@ class Launch:
         ]
         if not trials:
             return decision
-        return executor.calibrate(self._task(Pack(trials=tuple(trials), decision=decision), (), 0))
+        return executor.calibrate(self.books.make_task(Pack(trials=tuple(trials), decision=decision), (), 0))
 
     def _sources(self) -> tuple[Source, ...]:
         modules = {entry.source.name: entry.source for entry in self.entries if entry.source is not None}
@@ -246,36 +245,25 @@ class Launch:
     def _jobs(self, executor: Executor) -> list[Job]:
         options = self.options
         decisions = self._decide(options.device, options.width, executor if options.calibrate else None)
-        elsewhere = options.evaluate != "within" and options.device != "cpu"
         jobs = Jobs(
             decisions=decisions,
-            measuring=self._decide("cpu", None, None) if elsewhere else decisions,
+            measuring=self._decide("cpu", None, None) if options.elsewhere else decisions,
             apart=options.apart,
             begun=list(checkpointed(self.store).values()),
-            make_task=self._task,
         )
         made = jobs.of(self.plans, self.prerequisites.values(), self.options.train)
-        trials = [trial for plan in self.plans for trial in plan.study.trials()]
-        trials += [one.trial for one in self.prerequisites.values()]
-        times = times_from(self.store, trials, options.apart)
+        times = times_from(self.store, trials_of(self.plans), options.apart)
         return ordered(made, times.seconds, executor.room(options.resources, {job.device for job in made}))
 
     def _queue(self, jobs: Sequence[Job]) -> PackQueue:
         return PackQueue(
             jobs,
-            inflight=self.books.inflight,
-            crashed=self.books.crashed,
-            buried=self.books.buried,
-            remember=self.books.remember,
+            self.books,
             footprints=self.books.footprints() if jobs else None,
-            asked=self.books.ask_to_leave,
             halt=self.request_stop,
             first_failures=self.options.first_failures,
             resources=self.options.resources,
         )
-
-    def _task(self, pack: Pack, quantities: tuple[Quantity, ...], retry: int) -> PackTask:
-        return PackTask.of(pack, quantities, self.settings, self._sources(), retry)
 
     def request_stop(self) -> None:
         """Asks workers to checkpoint and stop, wherever they are."""

@@ -36,6 +36,10 @@ class Ledger:
     def took(self, pack: Pack) -> None:
         self._taken[pack.id] = self.clock()
 
+    def withdrawn(self, pack: Pack) -> None:
+        """No worker had begun it."""
+        self._taken.pop(pack.id, None)
+
     def returned(self, pack: Pack, record: PackRecord) -> None:
         self._taken.pop(pack.id, None)
         whole = not (record.stopped or record.fault or record.traceback)

@@ -11,7 +11,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from results.quantity import Quantity
 from studies.trial import Trial
 from sweep.blame import Blame, Death
 from sweep.counts import Counts
@@ -24,7 +26,27 @@ from sweep.resources import Resources
 from sweep.task import PackRecord, PackTask
 from sweep.waiting import Job, Waiting
 
-__all__ = ["Job", "PackQueue"]
+
+class Books(Protocol):
+    """What a queue reads and has stored: for a launch, its `Bookkeeping`."""
+
+    def make_task(self, pack: Pack, quantities: tuple[Quantity, ...], tries: int) -> PackTask:
+        """What a worker gets. tries: how often the pack, or one that it is a part of, has been handed out before."""
+
+    def inflight(self) -> Mapping[str, Mapping[str, object]]:
+        """What the workers last said they were doing, by pack id."""
+
+    def crashed(self, job: Job, trials: Sequence[Trial], death: Death) -> None:
+        """Stores that trials of a job have been found to kill their worker."""
+
+    def buried(self, pack: str, death: Death) -> None:
+        """Sees to what a dead worker left behind."""
+
+    def remember(self, footprint: Footprint) -> None:
+        """Stores a new observation."""
+
+    def ask_to_leave(self, pack: str, leave: bool) -> None:
+        """Asks a running pack to leave its place, or takes that back."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +60,16 @@ class _Running:
 class PackQueue:
     """Thread-safe: an executor's callbacks and a progress display may look at it at once.
 
-    resources: what each pack takes. inflight: reads what the workers last said they were doing, by pack id. crashed:
-    stores the rows of trials that have been found to kill their worker; buried: sees to what any dead one left behind.
-    remember: stores a new footprint; footprints: those that are known. asked: asks a running pack to leave its place
-    (True), or takes that back once it has (False). halt: told that the first trials all failed alike, of which there
-    must be `first_failures`, 0 for never.
+    resources: what each pack takes. footprints: those that are known. halt: told that what runs had better stop: the
+    first trials all failed alike, of which there must be `first_failures` (0 for never), or nothing can be stored.
     """
 
     def __init__(
         self,
         jobs: Sequence[Job],
+        books: Books,
         *,
-        inflight: Callable[[], Mapping[str, Mapping[str, object]]],
-        crashed: Callable[[Pack, list[Trial], Death], None],
-        buried: Callable[[str, Death], None] = lambda pack, death: None,
-        remember: Callable[[Footprint], None] = lambda footprint: None,
         footprints: Footprints | None = None,
-        asked: Callable[[str, bool], None] = lambda pack, leave: None,
         halt: Callable[[], None] = lambda: None,
         first_failures: int = 0,
         resources: Resources = Resources(),  # noqa: B008 - frozen
@@ -78,8 +93,7 @@ class PackQueue:
         self._blame = Blame()
         self._footprints = footprints or Footprints()
         self._first = FirstFailures(first_failures)
-        self.inflight, self._crashed = inflight, crashed
-        self._buried, self._remember, self._asked, self._halt = buried, remember, asked, halt
+        self.books, self._halt = books, halt
         self._lock = threading.RLock()
         self._stopping = False
 
@@ -108,8 +122,8 @@ class PackQueue:
             if first.id != job.pack.id:
                 self.counts.narrowed += 1
                 self._replace(job, [first, *rest])
-            self._again(job, rest)
-            task = job.make_task(first, self._blame.deaths[first.id])
+            self._wait(job, rest)
+            task = self.books.make_task(first, job.quantities, job.tries)
             self.ledger.took(first)
             self._running[first.id] = _Running(replace(job, pack=first), place.name if place else "")
             return replace(task, requires=dict(place.requires)) if place and place.requires else task
@@ -134,7 +148,15 @@ class PackQueue:
         with self._lock:
             if pack in self._running and pack not in self._leaving:
                 self._leaving.add(pack)
-                self._asked(pack, True)
+                self.books.ask_to_leave(pack, True)
+
+    def returned(self, pack: str) -> None:
+        """A pack that was handed out and that no worker has begun waits again."""
+        with self._lock:
+            running = self._back(pack)
+            if running is not None:
+                self.ledger.withdrawn(running.job.pack)
+                self._wait(running.job, [running.job.pack])
 
     def done(self, record: PackRecord) -> None:
         """A pack came back. A fault (nothing could be stored) or a bug of ours stops the launch."""
@@ -145,13 +167,13 @@ class PackQueue:
             if record.fault or record.traceback:
                 self.fault, self.traceback = record.fault or self.fault, record.traceback or self.traceback
                 self._stopping = True
+                self._halt()
             if running is None or record.fault or record.traceback:
                 return
             job = running.job
             self._observe(job.pack, record)
-            self.counts.device_seconds += record.seconds * self.resources.devices(job.device)
             if record.stopped:
-                self._asked(record.pack, False)  # also where a launch that was killed had asked
+                self.books.ask_to_leave(record.pack, False)  # also where a launch that was killed had asked
                 self.counts.left += not self._stopping
                 self._again(job, [job.pack])
                 return
@@ -165,8 +187,8 @@ class PackQueue:
 
     def died(self, pack: str, death: Death = Death()) -> None:  # noqa: B008 - frozen
         """The worker of a running pack died: its trials run again, and a culprit is marked when it stands alone."""
-        said = self.inflight().get(pack)  # before others are kept waiting: storage may be slow
-        self._buried(pack, death)
+        said = self.books.inflight().get(pack)  # before others are kept waiting: storage may be slow
+        self.books.buried(pack, death)
         with self._lock:
             running = self._back(pack)
             if running is None:
@@ -176,10 +198,13 @@ class PackQueue:
             death = replace(death, hung=death.hung or _is_silent(said))
             self.counts.deaths += 1
             self.counts.lost += death.lost
-            again, culprits = self._blame.died(job.pack, said, death.lost)
+            again, culprits = self._blame.died(job.pack, said, death)
+            if any(part.decision != job.pack.decision for part in again):  # it was narrowed for want of memory
+                self.counts.narrowed += 1
+                self._note(Footprint.of(job.pack, memory=0, fits=False))
             if culprits:
                 trials = [trial for trial in job.pack.trials if trial.id in culprits]
-                self._crashed(job.pack, trials, death)
+                self.books.crashed(job, trials, death)
                 self.counts.evaluated += len(trials) if job.apart else 0
                 self._count(job, death.status, len(trials))
                 self._note_failures({death.status: len(trials)}, {f"{death.status}: {death.why}": len(trials)})
@@ -203,23 +228,18 @@ class PackQueue:
         """A pack that runs no more."""
         if pack in self._leaving:
             self._leaving.remove(pack)
-            self._asked(pack, False)
+            self.books.ask_to_leave(pack, False)
         return self._running.pop(pack, None)
 
     def _observe(self, pack: Pack, record: PackRecord) -> None:
-        decision = pack.decision
-        widths = [(width, 0) for width in record.unfit] + ([(decision.width, record.used)] if record.used else [])
-        for width, used in widths:
-            seen = Footprint(
-                shape=decision.shape,
-                device=decision.device,
-                width=width,
-                memory=record.memory,
-                fits=used > 0,
-                used=used,
-            )
-            if self._footprints.add(seen):
-                self._remember(seen)
+        for width in record.unfit:
+            self._note(Footprint.of(pack, width=width, memory=record.memory, fits=False))
+        if record.used:
+            self._note(Footprint.of(pack, memory=record.memory, used=record.used))
+
+    def _note(self, seen: Footprint) -> None:
+        if self._footprints.add(seen):
+            self.books.remember(seen)
 
     def _note_failures(self, counts: Mapping[str, int], reasons: Mapping[str, int]) -> None:
         self.counts.reasons = dict(Counter(self.counts.reasons) + Counter(reasons))
@@ -240,6 +260,10 @@ class PackQueue:
         return bool(self._open[pack])
 
     def _again(self, job: Job, packs: Sequence[Pack]) -> None:
+        """These wait, in the stead of what was handed out: some of their trials may be finished."""
+        self._wait(replace(job, tries=job.tries + 1), packs)
+
+    def _wait(self, job: Job, packs: Sequence[Pack]) -> None:
         self._waiting.add([replace(job, pack=pack) for pack in packs], self._is_open, again=True)
 
     def _replace(self, job: Job, packs: Sequence[Pack]) -> None:

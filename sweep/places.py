@@ -81,6 +81,11 @@ def places(
     return [place for place in found if place.count]
 
 
+def named_places(requires: Mapping[str, float]) -> set[str]:
+    """The names of the places that what a task requires is bound to; none where it may run anywhere."""
+    return {f"cuda:{name.removeprefix(ACCELERATOR)}" for name in requires if name.startswith(ACCELERATOR)}
+
+
 def room(nodes: Sequence[Node], resources: Resources, most: int | None = None) -> dict[str, int]:
     """How many packs run at once on each kind of device; those on CPUs beside them have the CPUs that are left."""
     on = {device: sum(resources.fitting(device, node.resources) for node in nodes) for device in ("cuda", "cpu")}

@@ -129,6 +129,13 @@ def plan_study(
     )
 
 
+def trials_of(plans: Iterable[StudyPlan]) -> list[Trial]:
+    """All trials that these plans may have trained: those of the studies, and what they need besides."""
+    found = list(plans)
+    trials = [trial for plan in found for trial in plan.study.trials()]
+    return trials + [one.trial for plan in found for one in plan.prerequisites]
+
+
 def _prerequisites(
     whole: Iterable[tuple[Trial, tuple[Quantity, ...]]],
     needs: Iterable[tuple[Trial, tuple[Quantity, ...]]],

@@ -13,6 +13,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sweep.blame import DIED, Death
@@ -32,13 +33,13 @@ ENVIRONMENT = {
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 CONNECT_SECONDS = 5.0
-DEATHS = {  # words in what Ray says of a dead worker -> what a row says, and whether its node is to blame
-    "low on memory": ("its node ran short of memory", True),  # for all that ran there: Ray ends whoever came last
-    "its node has died": ("its node was lost", True),
-    "ActorUnavailableError": ("its node could not be reached", True),
-    "is temporarily unavailable": ("its node could not be reached", True),
-    "exit code": ("it exited", False),
-    "connection error code 2": ("by a signal, a fault in native code or an exit", False),
+DEATHS = {  # words in what Ray says of a dead worker -> what a row says, and what is to blame
+    "low on memory": Death(why="its node ran short of memory", starved=True),
+    "its node has died": Death(why="its node was lost", lost=True),
+    "ActorUnavailableError": Death(why="its node could not be reached", lost=True),
+    "is temporarily unavailable": Death(why="its node could not be reached", lost=True),
+    "exit code": Death(why="it exited"),
+    "connection error code 2": Death(why="by a signal, a fault in native code or an exit"),
 }
 HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 
@@ -49,9 +50,9 @@ def death_of(error_file: str | None) -> Death:
     if error_file is not None:
         with contextlib.suppress(OSError):
             text = Path(error_file).read_text(errors="replace")
-    for words, (meaning, lost) in DEATHS.items():
+    for words, death in DEATHS.items():
         if words in text:
-            return Death(why=f"{DIED}: {meaning}", lost=lost)
+            return replace(death, why=f"{DIED}: {death.why}")
     last = text.strip().rpartition("\n")[2]
     return Death(why=normalise(f"{DIED}: {last}")) if last else Death()
 

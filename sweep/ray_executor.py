@@ -16,7 +16,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweep import ray_cluster
 from sweep.executor import ExecutorError
@@ -28,7 +28,6 @@ from sweep.places import Place, check_room, places, room
 from sweep.pulse import NODE_VARIABLE
 from sweep.ray_environment import (
     ENVIRONMENT,
-    death_of,
     embedded_variables,
     environment,
     one_line,
@@ -38,11 +37,11 @@ from sweep.ray_environment import (
 from sweep.resources import Resources
 from sweep.scratch import Scratch
 from sweep.task import PackRecord, PackTask
+from sweep.tune_hooks import callback, scheduler, searcher
 from sweep.worker_log import captured, outcome_of
 
 if TYPE_CHECKING:
-    from ray.tune import Callback, PlacementGroupFactory
-    from ray.tune.search import Searcher
+    from ray.tune import PlacementGroupFactory
 
 
 LOOK_SECONDS = 2.0  # between looks at the nodes of the cluster
@@ -152,7 +151,7 @@ class RayExecutor:
             # bytes more for all that comes after a notice are other words.
             words = {"memory": float(queue.resources.memory + len(self._noticed))} if self._noticed else {}
             self._places = [replace(place, requires={**place.requires, **words}) for place in found]
-            for pack, said in queue.inflight().items() if leaving else ():
+            for pack, said in queue.books.inflight().items() if leaving else ():
                 if said.get("node") in leaving:
                     queue.leave(pack)
             self._looked = time.monotonic()
@@ -174,7 +173,8 @@ class RayExecutor:
         tune.Tuner(
             tune.with_resources(run_task, _bundle),
             tune_config=tune.TuneConfig(
-                search_alg=_searcher(feed),
+                search_alg=searcher(feed),
+                scheduler=scheduler(feed),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=lambda trial: trial.config["task"].pack,
@@ -185,7 +185,7 @@ class RayExecutor:
                 storage_path=str(storage),
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=0),
-                callbacks=[_callback(feed)],
+                callbacks=[callback(feed)],
             ),
         ).fit()
 
@@ -247,44 +247,3 @@ def calibrate_task(task: PackTask) -> Decision:
     from sweep.calibrating import calibrate
 
     return calibrate(task)
-
-
-def _searcher(feed: Feed) -> Searcher:
-    """Hands the waiting packs to Tune, one at a time, when there is room: a study is never enumerated for it."""
-    from ray.tune.search import Searcher
-
-    class Packs(Searcher):
-        def suggest(self, trial_id: str) -> Any:
-            with feed.guarded():
-                task = feed.next()
-                if task is not None:
-                    return {"task": task}
-            finished: str = Searcher.FINISHED
-            return finished if feed.error or feed.queue.exhausted else None
-
-        def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-            """What became of a trial comes through the callback, which is told why it failed."""
-
-        def save(self, checkpoint_path: str) -> None:
-            """There is nothing that the store does not say."""
-
-        def restore(self, checkpoint_path: str) -> None:
-            """A launch is resumed by launching again."""
-
-    return Packs()
-
-
-def _callback(feed: Feed) -> Callback:
-    from ray.tune import Callback
-    from ray.tune.experiment import Trial
-
-    class Told(Callback):
-        def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-            with feed.guarded():
-                feed.completed(trial.config["task"].pack, trial.last_result)
-
-        def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-            with feed.guarded():
-                feed.died(trial.config["task"].pack, death_of(trial.error_file))
-
-    return Told()

@@ -19,7 +19,7 @@ from sweep.failures import Fault
 from sweep.pack import Pack
 from sweep.provenance import provenance
 from sweep.sources import sources_of
-from sweep.task import PackTask
+from sweep.task import Source
 
 Row = dict[str, Any]
 
@@ -61,8 +61,10 @@ def first_reason(faults: Mapping[str, Fault]) -> str | None:
     return next((fault.reason for fault in faults.values()), None)
 
 
-def trial_row(attempt: Attempt, pack: Pack, task: PackTask) -> Row:
-    """The row of `trials` that commits an attempt."""
+def trial_row(
+    attempt: Attempt, pack: Pack, launch: str, quantities: Sequence[Quantity] = (), sources: Sequence[Source] = ()
+) -> Row:
+    """The row of `trials` that commits an attempt. quantities, sources: of the task, for the user's own files of it."""
     trial, origin = attempt.trial, provenance()
     return {
         "trial": trial.id,
@@ -75,7 +77,7 @@ def trial_row(attempt: Attempt, pack: Pack, task: PackTask) -> Row:
         "step": attempt.step,
         "specification": trial.specification(),
         "pack": pack.id,
-        "launch": task.settings.launch,
+        "launch": launch,
         "width": pack.decision.width,
         "path": pack.decision.path,
         "threads": pack.decision.threads,
@@ -84,7 +86,7 @@ def trial_row(attempt: Attempt, pack: Pack, task: PackTask) -> Row:
         "precision": trial.training.precision,
         "code": origin.code,
         "packages": origin.packages,
-        "source": ",".join(one.sha256 for one in sources_of(trial, task.quantities, task.sources)) or None,
+        "source": ",".join(one.sha256 for one in sources_of(trial, quantities, sources)) or None,
         "host": origin.host,
         "process": os.getpid(),
         "started": attempt.started,

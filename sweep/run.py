@@ -95,7 +95,7 @@ class _Worker:
             self.pulse.end()
 
     def _train_and_evaluate(self) -> PackRecord:
-        finished = self._finished() if self.task.retry else {}  # the worker before may have died after its commit
+        finished = self._finished() if self.task.tries else {}  # the worker before may have come to a commit
         pack = self.pack.keep(trial for trial in self.pack.trials if trial.id not in finished)
         try:
             attempts = self._attempts(pack) if pack.trials else []
@@ -144,7 +144,7 @@ class _Worker:
                 return [attempt for part in parts for attempt in self._attempts(part)]
             status = "out_of_memory" if exhausted else "error"
             attempts[0].failed(status, reason_of(error), traceback_of(error))
-            self.store.commit({"trials": [trial_row(attempts[0], pack, self.task)]})
+            self.store.commit({"trials": [self._row(attempts[0], pack)]})
             return attempts
         self._commit(problem, state, attempts, pack)
         self.store.delete_checkpoint(pack.id)
@@ -220,7 +220,7 @@ class _Worker:
         weights: dict[str, np.ndarray] = {}
         tables: dict[str, list[dict[str, object]]] = {"trials": [], "curves": []}
         for attempt in attempts:
-            tables["trials"].append(trial_row(attempt, pack, self.task))
+            tables["trials"].append(self._row(attempt, pack))
             tables["curves"] += curve_rows(attempt)
             if attempt.status == "completed":
                 weights |= {f"{attempt.trial.id}/{name}": rows[attempt.slot].numpy() for name, rows in named.items()}
@@ -277,6 +277,10 @@ class _Worker:
             return [fault_of(error)] * len(trials)
         views = self._views(problem, rows)
         return [one if isinstance(one, Fault) else views[slot] for slot, one in enumerate(stored)]
+
+    def _row(self, attempt: Attempt, pack: Pack) -> dict[str, object]:
+        task = self.task
+        return trial_row(attempt, pack, task.settings.launch, task.quantities, task.sources)
 
     def _rows(
         self, trial: Trial, attempt: str, values: Mapping[str, Value], faults: Mapping[str, Fault]

@@ -50,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class PackTask:
-    """One pack for one worker. pack: its id; ids: of its trials; retry: deaths of workers that this pack has seen.
+    """One pack for one worker. pack: its id; ids: of its trials; tries: how often it was handed out before.
 
     requires: what its place must have besides the resources that every pack takes.
     """
@@ -62,13 +62,13 @@ class PackTask:
     settings: Settings
     sources: tuple[Source, ...] = ()
     task: Task = "train"
-    retry: int = 0
+    tries: int = 0
     requires: Mapping[str, float] = field(default_factory=dict)
     ids: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def of(
-        cls, pack: Pack, quantities: tuple[Quantity, ...], settings: Settings, sources: tuple[Source, ...], retry: int
+        cls, pack: Pack, quantities: tuple[Quantity, ...], settings: Settings, sources: tuple[Source, ...], tries: int
     ) -> PackTask:
         return cls(
             pack=pack.id,
@@ -78,7 +78,7 @@ class PackTask:
             settings=settings,
             sources=sources,
             task=pack.task,
-            retry=retry,
+            tries=tries,
             ids=tuple(trial.id for trial in pack.trials),
         )
 

@@ -8,21 +8,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from results.quantity import Quantity
 from sweep.pack import Pack
-from sweep.task import PackTask
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A pack with what turns it into a task, and the ids of the packs that must be settled before it is handed out.
+    """A pack with what is measured of it, and the ids of the packs that must be settled before it is handed out.
 
-    apart: another pack trains these trials; this one evaluates those that it has trained.
+    apart: another pack trains these trials; this one evaluates those that it has trained. tries: how often it, or a
+    pack that it is a part of, has been handed out before.
     """
 
     pack: Pack
-    make_task: Callable[[Pack, int], PackTask]
+    quantities: tuple[Quantity, ...] = ()
     after: frozenset[str] = frozenset()
     apart: bool = False
+    tries: int = 0
 
     @property
     def device(self) -> str:

@@ -33,7 +33,7 @@ CONFINED = {
     "safetensors.torch": ("models/", "evaluation/", "sweep/run.py"),
     "sklearn": ("evaluation/", "models/data/digits.py"),  # the digits come inside scikit-learn's own package
     # packs on Tune; a Ray, and what it says of its nodes; the client of a cluster's job server, which starts none
-    "ray": ("sweep/ray_executor.py", "sweep/ray_cluster.py", "sweep/submission.py"),
+    "ray": ("sweep/ray_executor.py", "sweep/tune_hooks.py", "sweep/ray_cluster.py", "sweep/submission.py"),
 }
 RESULTS_THIRD_PARTY = {
     "numpy",

@@ -112,25 +112,16 @@ def _costs(
     from sweep.cost import cost
     from sweep.estimate import times_from
     from sweep.launch import Options
+    from sweep.plan import trials_of
     from sweep.rehearsal.work import Work
 
-    apart = Options(device=device).apart
-    trials = [trial for plan in plans for trial in plan.study.trials()]
-    trials += [one.trial for plan in plans for one in plan.prerequisites]
-    times = times_from(store, trials, apart)
+    launched = Options(device=device)
+    times = times_from(store, trials_of(plans), launched.apart)
     slots = slots_of(device, namespace.slots)
 
     def made(chosen: Sequence[StudyPlan], known: Times) -> Work:
-        return Work.of(
-            [plan.study for plan in chosen],
-            store,
-            known,
-            device=device,
-            width=namespace.pack,
-            plans=chosen,
-            elsewhere=device != "cpu",
-            slots=slots,
-        )
+        elsewhere = launched.elsewhere
+        return Work.of(chosen, store, known, device=device, width=namespace.pack, elsewhere=elsewhere, slots=slots)
 
     if namespace.calibrate:
         with options.data_from(namespace):

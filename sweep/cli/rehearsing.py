@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sweep.cli import options, work
@@ -13,9 +13,11 @@ from sweep.cli.options import Parser, UsageError, Verbs
 from sweep.exit_codes import SOME_FAILED
 
 if TYPE_CHECKING:
+    from results.store import ResultStore
     from studies.study import Study
     from studies.trial import Trial
     from sweep.estimate import Times
+    from sweep.plan import StudyPlan
     from sweep.rehearsal.cluster import Cluster, Faults
     from sweep.rehearsal.report import Report
     from sweep.rehearsal.work import Work
@@ -136,35 +138,33 @@ def _rehearsed(namespace: argparse.Namespace) -> tuple[Report, list[Study]]:
     studies = [entry.study for entry in options.entries(namespace)]
     store = options.open_store_if_any(namespace)
     cluster, faults = _cluster(namespace), _faults(namespace)
-    device = "cuda" if namespace.gpus else "cpu"
-    apart = Options(device=device, evaluate=namespace.evaluate).apart
+    launched = Options(device="cuda" if namespace.gpus else "cpu", evaluate=namespace.evaluate)
     plans = [plan_study(study, store if namespace.pending else None) for study in studies]
 
     def made(times: Times) -> Work:
+        elsewhere, width = launched.elsewhere, namespace.pack
         return Work.of(
-            studies,
-            store,
-            times,
-            device=device,
-            width=namespace.pack,
-            plans=plans,
-            elsewhere=device != "cpu" and namespace.evaluate != "within",
-            slots=cluster.slots,
+            plans, store, times, device=launched.device, width=width, elsewhere=elsewhere, slots=cluster.slots
         )
 
-    times = _times(namespace, made, [trial for plan in plans for trial in plan.study.trials()], apart)
+    times = _times(namespace, made, plans, store, launched.apart)
     return rehearse(made(times), times, cluster, faults, checkpoint_seconds=namespace.checkpoint_seconds), studies
 
 
 def _times(
-    namespace: argparse.Namespace, made: Callable[[Times], Work], trials: list[Trial], apart: Callable[[Trial], bool]
+    namespace: argparse.Namespace,
+    made: Callable[[Times], Work],
+    plans: Sequence[StudyPlan],
+    store: ResultStore | None,
+    apart: Callable[[Trial], bool],
 ) -> Times:
     """Times as given, or as the store has them."""
     from sweep.estimate import Spent, Times, times_from
+    from sweep.plan import trials_of
 
     given, step, evaluate = namespace.pack_seconds, namespace.step_seconds, namespace.evaluate_seconds
     if not given and not step:
-        times = times_from(options.open_store_if_any(namespace), trials, apart)
+        times = times_from(store, trials_of(plans), apart)
         return times if evaluate is None else dataclasses.replace(times, evaluation={}, otherwise=evaluate)
     times = Times(apart=apart, otherwise=evaluate or 0.0)
     for pack in (job.pack for job in made(times).jobs if job.pack.task == "train"):

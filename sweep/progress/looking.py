@@ -10,8 +10,9 @@ from typing import Any
 from results.store import ResultStore
 from sweep.counts import Counts
 from sweep.pack import Pack
-from sweep.pack_queue import Job, PackQueue
+from sweep.pack_queue import PackQueue
 from sweep.progress.pace import Left, Pace, Running, recent, time_left
+from sweep.waiting import Job
 
 WINDOW_SECONDS = 60.0  # over which trials and steps per second are averaged, and the workers at work looked at
 SECONDS_AN_HOUR = 3600.0

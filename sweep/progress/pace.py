@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sweep.pack import Decision, Pack, Task
-from sweep.pack_queue import Job
+from sweep.waiting import Job
 
 TRAINING_SHARE = 0.8  # of a pack's time, until one of its kind has been seen to evaluate
 RECENT = 32  # packs of a kind from which its cost is known

@@ -7,23 +7,21 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from results.store import ResultStore
 from studies.trial import Trial
-from sweep.blame import Death
-from sweep.bookkeeping import Bookkeeping
 from sweep.estimate import Times
 from sweep.failures import FIRST_FAILURES
-from sweep.pack import Pack
 from sweep.pack_queue import PackQueue
+from sweep.rehearsal.books import RehearsedBooks
 from sweep.rehearsal.bound import lower_bound
 from sweep.rehearsal.checks import violations
 from sweep.rehearsal.cluster import HOUR, Cluster, Faults
 from sweep.rehearsal.report import Report
 from sweep.rehearsal.simulation import Simulation
-from sweep.rehearsal.work import LAUNCH, Work
+from sweep.rehearsal.work import Work
 from sweep.rehearsal.worker import Worker
 
 MEMORY_FOLDER = Path("/dev/shm")
@@ -45,7 +43,6 @@ def rehearse(
         worker = Worker(
             times=times,
             faults=faults,
-            make_task=work.again,
             store=store,
             checkpoint_seconds=checkpoint_seconds,
             footprint=footprint,
@@ -79,33 +76,15 @@ def rehearse(
 def makespan(work: Work, times: Times, cluster: Cluster) -> float:
     """Seconds until all work is done where nothing goes wrong; nothing is stored. Raises ExecutorError: see `Work`."""
     work.seconds(times)
-    worker = Worker(times=times, faults=Faults(), make_task=work.again)
+    worker = Worker(times=times, faults=Faults())
     return simulated(work, worker, cluster, Faults()).makespan
 
 
 def simulated(work: Work, worker: Worker, cluster: Cluster, faults: Faults, first_failures: int = 0) -> Simulation:
     """The simulation after its run; what a launch stores by itself goes to the worker's store, where it has one."""
-    inflight: dict[str, Mapping[str, object]] = {}
-    books: Bookkeeping | None = None
-    if worker.store is not None:
-        books = Bookkeeping(store=worker.store, launch=LAUNCH, plans=work.plans, prerequisites={}, make_task=work.task)
-
-    def crashed(pack: Pack, trials: list[Trial], death: Death) -> None:
-        if books is not None:
-            books.crashed(pack, trials, death)
-        for trial in trials if pack.task == "train" else ():
-            worker.ended(trial, death.status, simulation.makespan)
-
-    queue = PackQueue(
-        work.jobs,
-        inflight=lambda: inflight,
-        crashed=crashed,
-        remember=(lambda footprint: None) if books is None else books.remember,
-        first_failures=first_failures,
-    )
-    simulation = Simulation(
-        queue=queue, cluster=cluster, worker=worker, faults=faults, packs=work.packs, inflight=inflight
-    )
+    books = RehearsedBooks.of(work, worker)
+    queue = PackQueue(work.jobs, books, first_failures=first_failures)
+    simulation = Simulation(queue=queue, cluster=cluster, worker=worker, faults=faults, books=books)
     simulation.run()
     return simulation
 

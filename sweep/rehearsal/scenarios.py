@@ -17,6 +17,7 @@ from studies.trial import Trial
 from sweep.estimate import Spent, Times
 from sweep.executor import ExecutorError
 from sweep.pack import FUSED_WIDTH_CUDA
+from sweep.plan import plan_study
 from sweep.rehearsal.cluster import Cluster, Faults, Node
 from sweep.rehearsal.life import rehearse
 from sweep.rehearsal.report import Report
@@ -55,7 +56,7 @@ class Scenario:
 
     def run(self) -> Report:
         times, footprint = self.times(), self.footprint
-        work = Work.of([self.study], None, times, device="cuda", slots=self.cluster.slots)
+        work = Work.of([plan_study(self.study, None)], None, times, device="cuda", slots=self.cluster.slots)
         taken: Callable[[Trial], int] | None = (lambda trial: footprint) if footprint else None
         return rehearse(work, times, self.cluster, self.faults, footprint=taken)
 

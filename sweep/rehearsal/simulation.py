@@ -11,14 +11,14 @@ import functools
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sweep.blame import Death
 from sweep.executor import ExecutorError
-from sweep.pack import Pack
 from sweep.pack_queue import PackQueue
 from sweep.places import Place
+from sweep.rehearsal.books import RehearsedBooks
 from sweep.rehearsal.cluster import Cluster, Faults, Slot
 from sweep.rehearsal.worker import Execution, Worker
 from sweep.task import PackRecord
@@ -40,8 +40,7 @@ class _Run:
 class Simulation:
     """A cluster at work on a queue.
 
-    packs: the packs that the queue has handed out, by id. inflight: what the worker that dies last said, as the queue
-    reads it. After `run`, the fields say how it went: seconds until the last pack came back, seconds that slots were at
+    After `run`, the fields say how it went: seconds until the last pack came back, seconds that slots were at
     work and that they were away with their node, by kind of device, and attempts at packs by how they ended.
     """
 
@@ -49,8 +48,7 @@ class Simulation:
     cluster: Cluster
     worker: Worker
     faults: Faults
-    packs: Mapping[str, Pack]
-    inflight: MutableMapping[str, Mapping[str, object]]
+    books: RehearsedBooks
     makespan: float = 0.0
     busy: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     away: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -98,7 +96,7 @@ class Simulation:
             (kind,) = task.requires
             slot = heapq.heappop(self._free[kind])
             memory = self.cluster.nodes[slot.node].memory
-            execution = self.worker.begin(self.packs[task.pack], task.retry, memory)
+            execution = self.worker.begin(self.books.packs[task.pack], task.tries, memory)
             run = _Run(execution=execution, slot=slot, begun=self._now)
             self._running[slot] = run
             self.attempts["started"] += 1
@@ -126,9 +124,9 @@ class Simulation:
             self.queue.done(record)
             return
         self.attempts["died"] += 1
-        self.inflight[run.execution.pack.id] = run.execution.said()
+        self.books.marks[run.execution.pack.id] = run.execution.said()
         self.queue.died(run.execution.pack.id)
-        self.inflight.clear()
+        self.books.marks.clear()
 
     def _leave(self, run: _Run, elapsed: float) -> PackRecord | None:
         run.over = True

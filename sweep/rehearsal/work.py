@@ -3,79 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from results.quantity import Quantity
 from results.store import ResultStore
-from studies.study import Study
 from sweep.estimate import Times
 from sweep.executor import ExecutorError
 from sweep.jobs import Jobs
 from sweep.ordering import ordered
-from sweep.pack import Pack
-from sweep.plan import StudyPlan, decisions_for, plan_study
-from sweep.task import PackTask, Settings
+from sweep.plan import StudyPlan, decisions_for
 from sweep.waiting import Job
-
-LAUNCH = "rehearsal"
 
 
 @dataclass(kw_only=True)
 class Work:
-    """What a launch would run: its plans, and the jobs that they make, in the order in which they are handed out.
-
-    packs: by id, those that the queue has handed out so far.
-    """
+    """What a launch would run: its plans, and the jobs that they make, in the order in which they are handed out."""
 
     plans: list[StudyPlan]
     jobs: list[Job]
-    packs: dict[str, Pack] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
-        studies: Sequence[Study],
+        plans: Sequence[StudyPlan],
         store: ResultStore | None,
         times: Times,
         *,
         device: str,
         width: int | None = None,
-        plans: Sequence[StudyPlan] | None = None,
         elsewhere: bool = False,
         slots: Mapping[str, int] = MappingProxyType({}),
     ) -> Work:
-        """store: says what is finished and how shapes are packed. elsewhere: trials evaluated apart are so on CPUs.
+        """store: says how shapes are packed. elsewhere: trials evaluated apart are so on CPUs.
 
         slots: packs that will run at once by kind of device, for their order.
         """
-        found = [plan_study(study, store) for study in studies] if plans is None else list(plans)
-        needs = list({one.trial.id: one for plan in found for one in plan.prerequisites}.values())
+        studies = [plan.study for plan in plans]
+        needs = list({one.trial.id: one for plan in plans for one in plan.prerequisites}.values())
         decisions = decisions_for(studies, store, device, width, needs)
         measuring = decisions_for(studies, store, "cpu", None, needs) if elsewhere else decisions
-        work = cls(plans=found, jobs=[])
-        jobs = Jobs(decisions=decisions, measuring=measuring, apart=times.apart, begun=(), make_task=work.task)
-        work.jobs = ordered(jobs.of(found, needs, True), times.seconds, slots)
-        return work
-
-    def task(self, pack: Pack, quantities: tuple[Quantity, ...], retry: int) -> PackTask:
-        """A task that stays in this process: it names its pack, and carries no specifications."""
-        identity = pack.id
-        self.packs[identity] = pack
-        settings = Settings(store="", launch=LAUNCH)
-        return PackTask(
-            pack=identity,
-            trials=(),
-            decision=pack.decision,
-            quantities=(),
-            settings=settings,
-            task=pack.task,
-            retry=retry,
-        )
-
-    def again(self, pack: Pack) -> PackTask:
-        """The task of a part of a pack that a worker has made, for its rows."""
-        return self.task(pack, (), 0)
+        jobs = Jobs(decisions=decisions, measuring=measuring, apart=times.apart, begun=())
+        return cls(plans=list(plans), jobs=ordered(jobs.of(plans, needs, True), times.seconds, slots))
 
     def seconds(self, times: Times) -> dict[str, float]:
         """The seconds of every job by its pack's id. Raises ExecutorError where some are not known."""

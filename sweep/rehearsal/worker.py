@@ -23,8 +23,9 @@ from sweep.estimate import Times
 from sweep.pack import Pack
 from sweep.rehearsal.cluster import Faults
 from sweep.rows import Attempt, trial_row
-from sweep.task import PackRecord, PackTask
+from sweep.task import PackRecord
 
+LAUNCH = "rehearsal"
 EPOCH = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)  # when the simulated clock starts
 ALLOCATION = 0.02  # of a pack's time, after which it has asked for all the memory that it needs
 AFTER_COMMIT = 0.02  # of deaths, those that come between the commit and the report
@@ -88,7 +89,6 @@ class Worker:
 
     times: Times
     faults: Faults
-    make_task: Callable[[Pack], PackTask]
     store: ResultStore | None = None
     checkpoint_seconds: float = 60.0
     footprint: Callable[[Trial], int] | None = None
@@ -97,6 +97,7 @@ class Worker:
     finished: dict[str, str] = field(default_factory=dict)  # the trials that have a finished row, with its status
     kinds: Counter[str] = field(default_factory=Counter)
     lost: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # seconds, by kind of device
+    now: float = 0.0  # when the last attempt at a pack ended
     _saved: dict[str, float] = field(default_factory=dict)  # seconds of a pack that its checkpoint holds
     _decided: dict[str, int] = field(default_factory=dict)  # the width of a shape before anything narrowed it
 
@@ -186,6 +187,7 @@ class Worker:
 
     def end(self, execution: Execution, begun: float, elapsed: float) -> PackRecord | None:
         """What became of an attempt after so many seconds: its commits so far; a record where it came to its end."""
+        self.now = begun + elapsed
         passed, device = 0.0, execution.pack.decision.device
         for step in execution.steps:
             if passed + step.seconds > elapsed + ROUNDING:
@@ -235,17 +237,16 @@ class Worker:
     def _commit(self, step: Step, begun: float, at: float) -> None:
         """Stores one row of `trials` for each trial of a step; those that diverge say so."""
         rows, pack = [], step.pack
-        task = self.make_task(pack) if self.store is not None else None
         for slot, trial in enumerate(pack.trials):
             diverges = step.status == "completed" and self.faults.hits("divergences", trial.id)
             status = "diverged" if diverges else step.status
             self.ended(trial, status, at)
-            if task is not None:
+            if self.store is not None:
                 attempt = Attempt(trial=trial, identity=new_identity(), slot=slot, started=EPOCH + _after(begun))
                 attempt.step, attempt.train_seconds = trial.training.steps, step.seconds / len(pack.trials)
                 if status != "completed":
                     attempt.failed(status, REASONS.get(status, "the loss was not finite"))
-                rows.append(trial_row(attempt, pack, task) | {"finished": EPOCH + _after(at)})
+                rows.append(trial_row(attempt, pack, LAUNCH) | {"finished": EPOCH + _after(at)})
         if self.store is not None:
             self.store.commit({"trials": rows})
 

@@ -24,7 +24,7 @@ from studies.trial import Trial
 from sweep.failures import Fault
 from sweep.pack import Pack, decide
 from sweep.rows import Attempt, curve_rows, curves_of, kept_weights, trial_row, value_rows
-from sweep.task import PackTask, Settings, Source
+from sweep.task import Source
 
 FILE = Path(__file__).with_name("grid_studies.py")
 WIDTH = 1001  # trials a commit: one file of weights each
@@ -54,17 +54,16 @@ def main(folder: Path) -> None:
 
 def fill(store: ResultStore, entry: Entry, random: np.random.Generator) -> int:
     """Commits all trials of a study, pack by pack; how many they are."""
-    trials, settings = entry.study.trials(), Settings(store=str(store.root), launch=new_identity())
+    trials, launch, quantities = entry.study.trials(), new_identity(), entry.study.quantities
     sources = () if entry.source is None else (Source.of(entry.source),)
     decision = decide(trials[0], len(trials), "cpu")
     for start in range(0, len(trials), WIDTH):
         pack = Pack(trials=trials[start : start + WIDTH], decision=decision)
-        task = PackTask.of(pack, entry.study.quantities, settings, sources, 0)
         attempts = list(attempted(pack.trials, entry, random))
         tables: dict[str, list[dict[str, object]]] = {"trials": [], "curves": []}
         for attempt in attempts:
             trial = attempt.trial
-            tables["trials"].append(trial_row(attempt, pack, task))
+            tables["trials"].append(trial_row(attempt, pack, launch, quantities, sources))
             tables["curves"] += curve_rows(attempt)
             if attempt.status == "completed":
                 rows = value_rows(

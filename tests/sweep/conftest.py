@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from textwrap import dedent
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # modules that stand beside the tests are imported by their names
 MENDED = "RATESWEEP_TEST_MENDED"  # set: the faulty kinds of the file work
 STUDIES = '''
 import dataclasses

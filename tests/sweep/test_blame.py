@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
 from studies.trial import Trial
-from sweep.blame import ANY_PLACE, MOST_LOST, Blame
+from sweep.blame import ANY_PLACE, MOST_LOST, Blame, Death
 from sweep.pack import Decision, Pack
 
 
@@ -21,6 +22,9 @@ def pack(size: int) -> Pack:
     )
     decision = Decision(shape=trial.shape, device="cpu", width=8, path="fused")
     return Pack(trials=tuple(trial.model_copy(update={"seed": seed}) for seed in range(size)), decision=decision)
+
+
+LOST, STARVED = Death(lost=True), Death(starved=True)
 
 
 def at(step: int) -> Mapping[str, object]:
@@ -69,9 +73,24 @@ def test_the_loss_of_a_node_accuses_nobody_but_not_for_ever(size: int) -> None:
     """What always dies in a way that looks like the loss of its node would otherwise run for ever."""
     blame, whole = Blame(), pack(size)
     for _ in range(MOST_LOST):
-        assert blame.died(whole, at(50), lost=True) == ([whole], [])
+        assert blame.died(whole, at(50), LOST) == ([whole], [])
     assert blame.deaths[whole.id] == MOST_LOST
     for _ in range(2):
-        again, culprits = blame.died(whole, at(50), lost=True)
+        again, culprits = blame.died(whole, at(50), LOST)
     assert (again == list(whole.halves())) if size > 1 else (again == [whole])
     assert culprits == []
+
+
+def test_a_pack_that_dies_twice_for_want_of_memory_is_made_narrower_and_one_that_cannot_be_has_not_fitted() -> None:
+    """The first time others may have taken the memory; halves of the same width would take as much."""
+    blame, whole = Blame(), pack(8)
+    assert blame.died(whole, at(3), STARVED) == ([whole], [])
+    parts, culprits = blame.died(whole, at(3), STARVED)
+    assert (parts, culprits) == (whole.narrowed(), [])
+    assert max(part.decision.width for part in parts) < whole.decision.width
+    assert [trial for part in parts for trial in part.trials] == list(whole.trials)
+    alone = Pack(trials=whole.trials[:1], decision=replace(whole.decision, width=1, path="sequential"))
+    for _ in range(2):
+        assert blame.died(alone, at(3), STARVED) == ([alone], [])
+    assert blame.died(alone, at(3), STARVED) == ([], [alone.trials[0].id])
+    assert STARVED.status == "out_of_memory"

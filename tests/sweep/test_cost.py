@@ -11,6 +11,7 @@ from studies.study import Study
 from studies.trial import Trial
 from sweep.cost import cost
 from sweep.estimate import Spent, Times
+from sweep.plan import plan_study
 from sweep.rehearsal.work import Work
 
 STUDY = Study(
@@ -38,7 +39,7 @@ KNOWN = Times(
 
 
 def work(times: Times, study: Study = STUDY) -> Work:
-    return Work.of([study], None, times, device="cuda", elsewhere=True)
+    return Work.of([plan_study(study, None)], None, times, device="cuda", elsewhere=True)
 
 
 def test_hours_are_those_of_all_packs_and_the_end_that_of_the_last() -> None:

@@ -14,7 +14,6 @@ from studies.trial import Trial
 from sweep.estimate import Spent, Times, times_from
 from sweep.pack import Decision, Pack
 from sweep.rows import Attempt, trial_row, value_rows
-from sweep.task import PackTask, Settings
 
 BASE = Trial(
     data=Digits(),
@@ -53,13 +52,12 @@ def store_pack(
     store: ResultStore, pack: Pack, train: float, evaluate: float = 0.0, start: float = 0.0, apart: float = 0.0
 ) -> None:
     """A pack as a worker stores it: seconds to train it and to evaluate each trial; apart: by another pack."""
-    task = PackTask.of(pack, (), Settings(store=str(store.root), launch="one"), (), 0)
     tables: dict[str, list[dict[str, object]]] = {"trials": [], "metrics": []}
     whole = start + train + evaluate * len(pack.trials)
     for slot, trial in enumerate(pack.trials):
         attempt = Attempt(trial=trial, identity=new_identity(), slot=slot, started=BEGUN)
         attempt.train_seconds, attempt.evaluate_seconds = train / len(pack.trials), evaluate
-        tables["trials"].append(trial_row(attempt, pack, task) | {"finished": BEGUN + seconds(whole)})
+        tables["trials"].append(trial_row(attempt, pack, "one") | {"finished": BEGUN + seconds(whole)})
         if apart:
             rows = value_rows(trial.id, attempt.identity, "last", {"rate": Estimate(1.0)}, (RATE,), 16)["metrics"]
             tables["metrics"] += [row | {"evaluated": BEGUN + seconds(1000 + apart * slot)} for row in rows]
@@ -133,10 +131,9 @@ def test_of_other_steps_it_is_in_proportion_to_them_but_for_the_start(store: Res
 
 def test_failed_trials_tell_nothing(store: ResultStore) -> None:
     pack = packed(trials(1), 1)
-    task = PackTask.of(pack, (), Settings(store=str(store.root), launch="one"), (), 0)
     attempt = Attempt(trial=pack.trials[0], identity=new_identity(), slot=0, started=BEGUN)
     attempt.failed("error", "none")
-    store.commit({"trials": [trial_row(attempt, pack, task)]})
+    store.commit({"trials": [trial_row(attempt, pack, "one")]})
     assert times_from(store, pack.trials).seconds(pack) is None
 
 

@@ -70,7 +70,7 @@ def succeed(task: PackTask, pack: Pack, store: ResultStore) -> PackRecord:
         of = held[trial.id] if pack.task == "evaluate" else attempt.identity
         values: dict[str, Any] = {quantity.name: Estimate(1.0) for quantity in task.quantities}
         rows["metrics"] += value_rows(trial.id, of, "last", values, task.quantities, 16)["metrics"]
-        rows["trials"].append(trial_row(attempt, pack, task))
+        rows["trials"].append(trial_row(attempt, pack, task.settings.launch))
         weights[f"{trial.id}/w"] = np.zeros(1, dtype=np.float32)
     if pack.task == "evaluate":
         store.append("metrics", rows["metrics"])
@@ -333,7 +333,7 @@ def test_a_trial_that_kills_its_worker_is_found_and_stored(store: ResultStore) -
     assert (outcome.exit_code, outcome.statuses) == (3, {"crashed": 1, "completed": 5})
     (row,) = store.trials(["status", "reason", "step"], [culprit.id]).to_pylist()
     assert (row["status"], row["reason"]) == ("crashed", "the worker process died")
-    assert max(task.retry for task in workers.tasks) == 2
+    assert max(task.tries for task in workers.tasks) == 6  # two of the whole, one of each half, and two by itself
     later = Workers()
     assert launch(store, later)[1].exit_code == 3
     assert later.tasks == []

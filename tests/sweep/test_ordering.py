@@ -10,7 +10,6 @@ from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
 from studies.trial import Trial
 from sweep.ordering import layers_of, longest_first, ordered
 from sweep.pack import Decision, Pack
-from sweep.task import PackTask
 from sweep.waiting import Job
 
 BASE = Trial(
@@ -26,15 +25,11 @@ def trial(setting: int, seed: int) -> Trial:
     return BASE.model_copy(update={"objective": BetaObjective(beta=(1.0 + setting,)), "seed": seed})
 
 
-def no_task(pack: Pack, retry: int) -> PackTask:
-    raise AssertionError("an order needs no task")
-
-
 def job(*members: tuple[int, int], after: Sequence[Job] = (), evaluates: bool = False) -> Job:
     """A job of trials given as (setting, seed)."""
     task = "evaluate" if evaluates else "train"
     pack = Pack(trials=tuple(trial(*one) for one in members), decision=DECISION, task=task)
-    return Job(pack=pack, make_task=no_task, after=frozenset(one.pack.id for one in after), apart=evaluates)
+    return Job(pack=pack, after=frozenset(one.pack.id for one in after), apart=evaluates)
 
 
 def lowest(one: Job) -> int:

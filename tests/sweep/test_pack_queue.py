@@ -1,22 +1,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_books import PlainBooks
 
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
 from studies.trial import Trial
 from sweep.blame import Death
-from sweep.footprints import Footprint
 from sweep.pack import Decision, Pack, group
-from sweep.pack_queue import Job, PackQueue
+from sweep.pack_queue import PackQueue
 from sweep.places import Place
-from sweep.task import PackRecord, PackTask, Settings
+from sweep.task import PackRecord
+from sweep.waiting import Job
 
 BASE = Trial(
     data=Digits(),
@@ -24,7 +23,6 @@ BASE = Trial(
     objective=BetaObjective(),
     training=Training(steps=10, batch_size=4),
 )
-SETTINGS = Settings(store="/nowhere", launch="one")
 
 
 class Site:
@@ -34,30 +32,14 @@ class Site:
         self.trials = [BASE.model_copy(update={"seed": seed}) for seed in range(trials)]
         decision = Decision(shape=BASE.shape, device="cpu", width=width, path="fused")
         self.packs = group(self.trials, {BASE.shape: decision})
-        self.crashed: list[str] = []
-        self.inflight: dict[str, Mapping[str, object]] = {}
-        self.asked: list[tuple[str, bool]] = []
-        self.deaths: list[Death] = []
-        self.remembered: list[Footprint] = []
+        self.books = PlainBooks()
         self.halts: list[int] = []
-        jobs = [Job(pack=pack, make_task=self._task) for pack in self.packs]
         self.queue = PackQueue(
-            jobs,
-            inflight=lambda: self.inflight,
-            crashed=self._mark,
-            remember=self.remembered.append,
-            asked=lambda pack, leave: self.asked.append((pack, leave)),
+            [Job(pack=pack) for pack in self.packs],
+            self.books,
             halt=lambda: self.halts.append(1),
             first_failures=first_failures,
         )
-
-    def _task(self, pack: Pack, retry: int) -> PackTask:
-        return PackTask.of(pack, (), SETTINGS, (), retry)
-
-    def _mark(self, pack: Pack, trials: list[Trial], death: Death) -> None:
-        assert {trial.id for trial in trials} <= {trial.id for trial in pack.trials}
-        self.crashed += [trial.id for trial in trials]
-        self.deaths.append(death)
 
     def take(self) -> Pack:
         task = self.queue.take()
@@ -89,10 +71,10 @@ def test_exactly_the_culprits_are_marked_and_all_others_complete_once(
             site.queue.done(record(pack))
             continue
         deaths += 1
-        site.inflight = {pack.id: {"phase": "evaluate", "trial": deadly[0].id}} if seen else {}
+        site.books.marks = {pack.id: {"phase": "evaluate", "trial": deadly[0].id}} if seen else {}
         site.queue.died(pack.id)
     guilty = {seed for seed in killers if seed < trials}
-    assert sorted(site.crashed) == sorted(site.trials[seed].id for seed in guilty)
+    assert sorted(site.books.culprits) == sorted(site.trials[seed].id for seed in guilty)
     assert completed == Counter(seed for seed in range(trials) if seed not in guilty)
     counts = site.queue.snapshot()
     assert counts.statuses == {
@@ -114,7 +96,7 @@ def test_tasks_come_in_order_and_say_how_often_their_pack_died() -> None:
     site.queue.died(site.packs[1].id)
     again = site.queue.take()
     assert again is not None
-    assert (again.load().id, again.retry) == (site.packs[1].id, 1)
+    assert (again.load().id, again.tries) == (site.packs[1].id, 1)
     assert [job.pack.id for job in site.queue.jobs()[1]] == [site.packs[0].id, site.packs[2].id, site.packs[1].id]
 
 
@@ -122,23 +104,16 @@ class Waiting:
     """A queue of packs of `width` trials, some of which wait for others: `after[i]` are the places they wait for."""
 
     def __init__(self, after: list[set[int]], width: int = 2) -> None:
-        self.crashed: list[str] = []
         decision = Decision(shape=BASE.shape, device="cpu", width=width, path="fused")
         trials = [BASE.model_copy(update={"seed": seed}) for seed in range(width * len(after))]
         self.packs = group(trials, {BASE.shape: decision})
         self.place = {pack.id: place for place, pack in enumerate(self.packs)}
         jobs = [
-            Job(
-                pack=pack,
-                make_task=lambda pack, retry: PackTask.of(pack, (), SETTINGS, (), retry),
-                after=frozenset(self.packs[other].id for other in after[place]),
-            )
+            Job(pack=pack, after=frozenset(self.packs[other].id for other in after[place]))
             for place, pack in enumerate(self.packs)
         ]
-        self.queue = PackQueue(jobs, inflight=dict, crashed=self._mark)
-
-    def _mark(self, pack: Pack, trials: list[Trial], death: Death) -> None:
-        self.crashed += [trial.id for trial in trials]
+        self.books = PlainBooks()
+        self.queue = PackQueue(jobs, self.books)
 
     def take(self) -> Pack | None:
         task = self.queue.take()
@@ -183,7 +158,7 @@ def test_a_pack_that_dies_is_settled_when_all_its_parts_are() -> None:
         assert site.take() == right
     assert site.take() is None
     site.queue.died(right.id)  # the culprit, alone
-    assert site.crashed == [right.trials[0].id]
+    assert site.books.culprits == [right.trials[0].id]
     assert site.take() == site.packs[1]
     site.queue.done(record(site.packs[1]))
     assert site.queue.exhausted
@@ -200,8 +175,7 @@ def test_packs_whose_prerequisites_stopped_are_not_handed_out_and_do_not_hold_th
 
 def test_a_pack_that_is_not_in_the_queue_is_not_waited_for() -> None:
     site = Waiting([set()])
-    job = Job(pack=site.packs[0], make_task=lambda pack, retry: PackTask.of(pack, (), SETTINGS, (), retry))
-    queue = PackQueue([replace(job, after=frozenset({"of-old"}))], inflight=dict, crashed=site._mark)
+    queue = PackQueue([Job(pack=site.packs[0], after=frozenset({"of-old"}))], PlainBooks())
     assert queue.take() is not None
 
 
@@ -224,9 +198,9 @@ def test_nothing_starts_before_what_it_needs_is_settled_and_everything_ends(
             settled[site.first_of(pack)] += len(pack.trials)
             site.queue.done(record(pack))
             continue
-        before = len(site.crashed)
+        before = len(site.books.culprits)
         site.queue.died(pack.id)
-        settled[site.first_of(pack)] += len(site.crashed) - before
+        settled[site.first_of(pack)] += len(site.books.culprits) - before
     assert settled == dict.fromkeys(range(packs), width)
     assert site.queue.counts.done == site.queue.counts.trials
 
@@ -241,14 +215,11 @@ class Apart:
             for device, width in (("cuda", 2), ("cpu", 1))
         }
         self.trained = group(trials, on["cuda"])
-        jobs = [Job(pack=pack, make_task=self._task) for pack in self.trained]
+        jobs = [Job(pack=pack) for pack in self.trained]
         for pack in self.trained:
             parts = group(pack.trials, on["cpu"], "evaluate")
-            jobs += [Job(pack=part, make_task=self._task, after=frozenset({pack.id}), apart=True) for part in parts]
-        self.queue = PackQueue(jobs, inflight=dict, crashed=lambda pack, trials, death: None)
-
-    def _task(self, pack: Pack, retry: int) -> PackTask:
-        return PackTask.of(pack, (), SETTINGS, (), retry)
+            jobs += [Job(pack=part, after=frozenset({pack.id}), apart=True) for part in parts]
+        self.queue = PackQueue(jobs, PlainBooks())
 
     def take(self, **counts: int) -> Pack | None:
         places = [Place(name=device, device=device, count=count) for device, count in counts.items()]
@@ -321,6 +292,29 @@ def test_a_fault_stops_the_launch_and_says_why() -> None:
     assert site.queue.counts.done == 0
 
 
+def test_what_runs_is_asked_to_stop_where_nothing_can_be_stored() -> None:
+    site = Site(4, 2)
+    first, second = site.take(), site.take()
+    site.queue.done(record(first, counts={}, fault="no space left on the disk"))
+    assert site.halts == [1]
+    site.queue.done(record(second, counts={}, stopped=True))
+    assert (site.queue.fault, site.queue.exhausted) == ("no space left on the disk", True)
+
+
+def test_the_width_that_starved_a_node_is_remembered_for_what_waits() -> None:
+    site = Site(16, 8)
+    for _ in range(2):
+        pack = site.take()
+        assert pack.decision.width == 8
+        site.queue.died(pack.id, Death(starved=True))
+    assert [(one.width, one.fits) for one in site.books.remembered] == [(8, False)]
+    widths = set()
+    while (task := site.queue.take()) is not None:
+        widths.add(task.decision.width)
+    assert max(widths) < 8
+    assert site.books.culprits == []
+
+
 def test_a_death_after_a_stop_hands_out_nothing() -> None:
     site = Site(2, 2)
     pack = site.take()
@@ -367,7 +361,7 @@ def test_a_width_that_memory_refused_is_remembered_and_the_rest_is_packed_for_it
     site = Site(256, 64)
     first = site.take()
     site.queue.done(record(first, unfit=(64,), memory=1000))
-    assert [(one.width, one.fits, one.memory) for one in site.remembered] == [(64, False, 1000)]
+    assert [(one.width, one.fits, one.memory) for one in site.books.remembered] == [(64, False, 1000)]
     assert widths(site) == [32] * 6
     assert site.queue.counts.statuses == {"completed": 256}
     assert site.queue.counts.packs == site.queue.counts.packs_done == 7
@@ -405,22 +399,22 @@ def test_a_pack_that_leaves_its_place_runs_again_and_nobody_is_blamed() -> None:
     pack = site.take()
     for _ in range(2):  # asked once
         site.queue.leave(pack.id)
-    assert site.asked == [(pack.id, True)]
+    assert site.books.asked == [(pack.id, True)]
     site.queue.done(record(pack, counts={}, stopped=True))
-    assert site.asked == [(pack.id, True), (pack.id, False), (pack.id, False)]
+    assert site.books.asked == [(pack.id, True), (pack.id, False), (pack.id, False)]
     task = site.queue.take()
     assert task is not None
-    assert (task.load(), task.retry) == (pack, 0)
+    assert (task.load(), task.tries) == (pack, 1)  # it may have left after a commit: the next worker looks
     assert (site.queue.counts.left, site.queue.counts.deaths) == (1, 0)
     site.queue.leave("unknown")
-    assert len(site.asked) == 3
+    assert len(site.books.asked) == 3
 
 
 def test_a_request_to_leave_that_a_killed_launch_left_is_taken_back() -> None:
     site = Site(2, 2)
     pack = site.take()
     site.queue.done(record(pack, counts={}, stopped=True))
-    assert site.asked == [(pack.id, False)]
+    assert site.books.asked == [(pack.id, False)]
 
 
 def test_the_loss_of_nodes_is_forgiven_and_the_next_worker_looks_for_what_is_stored() -> None:
@@ -428,10 +422,10 @@ def test_the_loss_of_nodes_is_forgiven_and_the_next_worker_looks_for_what_is_sto
     for lost in range(1, 9):
         pack = site.take()
         site.queue.died(pack.id, Death(why="its node was lost", lost=True))
-        assert (site.queue.counts.lost, site.crashed) == (lost, [])
+        assert (site.queue.counts.lost, site.books.culprits) == (lost, [])
     task = site.queue.take()
     assert task is not None
-    assert task.retry == 8
+    assert task.tries == 8
 
 
 def test_a_trial_that_hangs_thrice_has_timed_out() -> None:
@@ -439,9 +433,9 @@ def test_a_trial_that_hangs_thrice_has_timed_out() -> None:
     long_ago = "2026-01-01T00:00:00+00:00"
     for _ in range(3):
         pack = site.take()
-        site.inflight = {pack.id: {"phase": "train", "step": 5, "steps": 10, "at": long_ago, "hang_seconds": 60.0}}
+        site.books.marks = {pack.id: {"phase": "train", "step": 5, "steps": 10, "at": long_ago, "hang_seconds": 60.0}}
         site.queue.died(pack.id)
-    assert [death.status for death in site.deaths] == ["timeout"]
+    assert [death.status for death in site.books.deaths] == ["timeout"]
     assert site.queue.counts.statuses == {"timeout": 1}
 
 
@@ -487,21 +481,14 @@ def test_packs_at_once_are_bounded_whatever_the_places_are_called() -> None:
 def test_what_a_dead_worker_said_and_printed_is_seen_to_once_it_has_been_read() -> None:
     site = Site(2, 2)
     pack = site.take()
-    site.inflight = {pack.id: {"phase": "evaluate", "trial": pack.trials[0].id}}
-    seen: list[tuple[str, bool]] = []
-
-    def buried(identity: str, death: Death) -> None:
-        seen.append((identity, death.lost))
-        site.inflight = {}
-
-    site.queue._buried = buried
+    site.books.marks = {pack.id: {"phase": "evaluate", "trial": pack.trials[0].id}}
     for _ in range(4):  # the marks of the first are not held against the trial at the deaths of those that never began
         site.queue.died(pack.id)
         again = site.queue.take()
         assert again is not None
         pack = again.load()
-    assert seen[0] == (site.packs[0].id, False)
-    assert site.crashed == []
+    assert site.books.dead[0] == (site.packs[0].id, False)
+    assert site.books.culprits == []
 
 
 def test_packs_that_stop_with_the_launch_have_not_left_their_place() -> None:

@@ -34,7 +34,6 @@ from sweep.failures import Fault
 from sweep.pack import Pack, decide
 from sweep.plan import StudyPlan, count_packs, decisions_for, disk_bytes, plan_study
 from sweep.rows import Attempt, trial_row, value_rows
-from sweep.task import PackTask, Settings
 
 RATE, ELBO = (Quantity(name=name, unit="nats", goal="none", family="m:f") for name in ("rate", "elbo"))
 STUDY = Study(
@@ -68,13 +67,12 @@ def commit(
 ) -> None:
     """One attempt at a trial, as a worker stores it."""
     pack = Pack(trials=(trial,), decision=decide(trial, 2, "cpu"))
-    task = PackTask.of(pack, (), Settings(store=str(store.root), launch="one"), (), 0)
     attempt = Attempt(trial=trial, identity=new_identity(), slot=0, started=now())
     attempt.train_seconds, attempt.evaluate_seconds = seconds
     if status != "completed":
         attempt.failed(status, reason)
     values = {quantity.name: Estimate(1.0) for quantity in measured}
-    tables: dict[str, Any] = {"trials": [trial_row(attempt, pack, task)]}
+    tables: dict[str, Any] = {"trials": [trial_row(attempt, pack, "one")]}
     wrong = {quantity.name: Fault(reason=why) for quantity, why in (faults or {}).items()}
     tables |= value_rows(trial.id, attempt.identity, "last", values, (*measured, *(faults or {})), 16, wrong)
     weights = {f"{trial.id}/w": np.zeros(3, dtype=np.float32)} if status == "completed" and kept else {}

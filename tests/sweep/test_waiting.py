@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
 from studies.trial import Trial
 from sweep.pack import Decision, Pack
-from sweep.task import PackTask, Settings
 from sweep.waiting import Job, Waiting
 
 TRIAL = Trial(
@@ -24,8 +23,7 @@ TRIAL = Trial(
 def job(seed: int, device: str = "cpu", after: frozenset[str] = frozenset()) -> Job:
     decision = Decision(shape=TRIAL.shape, device=device, width=1, path="sequential")
     pack = Pack(trials=(TRIAL.model_copy(update={"seed": seed}),), decision=decision)
-    settings = Settings(store="/nowhere", launch="one")
-    return Job(pack=pack, make_task=lambda pack, retry: PackTask.of(pack, (), settings, (), retry), after=after)
+    return Job(pack=pack, after=after)
 
 
 def seeds(waiting: Waiting, devices: set[str] | None = None) -> list[int]:

@@ -103,7 +103,7 @@ class Toy:
         pack = Pack(trials=tuple(trials), decision=decision, task=more.pop("task", "train"))
         settings = Settings(store=store.location, launch=more.pop("launch", "test"), **more.pop("settings", {}))
         quantities = more.pop("quantities", (self.quantity,))
-        return PackTask.of(pack, quantities, settings, (Source.of(self.module),), more.pop("retry", 0))
+        return PackTask.of(pack, quantities, settings, (Source.of(self.module),), more.pop("tries", 0))
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def test_an_unknown_host_is_refused() -> None:
     [
         ("", "the worker process died", False),
         ("Worker exit type: SYSTEM_ERROR detail: ... connection error code 2. End of file. ...", "signal", False),
-        ("the worker was killed: The node was running low on memory, and", "short of memory", True),
+        ("the worker was killed: The node was running low on memory, and", "short of memory", False),
         ("Worker exits with an exit code 3.", "it exited", False),
         ("The actor died because its node has died. Node Id: ab\n\tthe actor's node was terminated", "lost", True),
         ("ray.exceptions.ActorUnavailableError: The actor is unavailable. RpcError: Socket closed", "reached", True),

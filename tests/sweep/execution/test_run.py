@@ -283,7 +283,7 @@ def test_a_retried_pack_trains_only_what_was_not_committed(toy: Any, store: Resu
     """A worker may die after its commit; then its pack comes again."""
     trials = toy.trials(1, 2, 3)
     run_pack(toy.task(store, trials[:2]))
-    record = run_pack(toy.task(store, trials, retry=1))
+    record = run_pack(toy.task(store, trials, tries=1))
     assert record.counts == {"completed": 3}
     assert toy.starts() == {1: 1, 2: 1, 3: 1}
     assert store.scan("trials").num_rows == 3

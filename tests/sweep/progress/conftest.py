@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from plain_books import PlainBooks
 
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
 from studies.trial import Trial
 from sweep.pack import Pack, decide
-from sweep.pack_queue import Job, PackQueue
+from sweep.pack_queue import PackQueue
 from sweep.places import Place
 from sweep.progress.looking import Look, Snapshot
-from sweep.task import PackRecord, PackTask, Settings
+from sweep.task import PackRecord
+from sweep.waiting import Job
 
 BASE = Trial(
     data=Digits(),
@@ -32,15 +34,12 @@ def _pack(number: int, *, trials: int = 4, steps: int = 1000, device: str = "cpu
 
 
 def _job(pack: Pack, *, after: Collection[str] = (), apart: bool = False) -> Job:
-    def make_task(pack: Pack, retry: int) -> PackTask:
-        return PackTask.of(pack, (), Settings(store="/nowhere", launch="one"), (), retry)
-
-    return Job(pack=pack, make_task=make_task, after=frozenset(after), apart=apart)
+    return Job(pack=pack, after=frozenset(after), apart=apart)
 
 
 def _queue(packs: Sequence[Pack | Job]) -> PackQueue:
     jobs = [one if isinstance(one, Job) else _job(one) for one in packs]
-    return PackQueue(jobs, inflight=dict, crashed=lambda pack, trials, death: None)
+    return PackQueue(jobs, PlainBooks())
 
 
 @dataclass

@@ -9,20 +9,15 @@ from hypothesis import strategies as st
 from sweep.pack import Decision, Pack
 from sweep.rehearsal.bound import lower_bound, undivided
 from sweep.rehearsal.scenarios import grid
-from sweep.task import PackTask
 from sweep.waiting import Job
 
 TRIALS = grid("bound", 12, seeds=1).trials()
 
 
-def no_task(pack: Pack, retry: int) -> PackTask:
-    raise AssertionError("a bound needs no task")
-
-
 def job(number: int, device: str = "cuda", after: Sequence[Job] = ()) -> Job:
     decision = Decision(shape=TRIALS[number].shape, device=device, width=1, path="sequential")
     pack = Pack(trials=(TRIALS[number],), decision=decision)
-    return Job(pack=pack, make_task=no_task, after=frozenset(one.pack.id for one in after))
+    return Job(pack=pack, after=frozenset(one.pack.id for one in after))
 
 
 def shortest(durations: Sequence[int], slots: int) -> int:

@@ -10,6 +10,7 @@ from results.quantity import Quantity
 from results.store import ResultStore
 from sweep.estimate import Spent, Times
 from sweep.executor import ExecutorError
+from sweep.plan import plan_study
 from sweep.rehearsal.checks import violations
 from sweep.rehearsal.cluster import Cluster, Faults, Node
 from sweep.rehearsal.life import makespan, rehearse, simulated
@@ -30,13 +31,13 @@ FEW_TIMES = Times(training={(FEW.trials()[0].shape, "cuda"): Spent(fused={32: 10
 
 
 def run(faults: Faults = Faults(), cluster: Cluster = Cluster(nodes=gpus(2, 2)), **more: Any) -> Report:  # noqa: B008
-    work = Work.of([STUDY], None, TIMES, device="cuda", slots=cluster.slots)
+    work = Work.of([plan_study(STUDY, None)], None, TIMES, device="cuda", slots=cluster.slots)
     return rehearse(work, TIMES, cluster, faults, **more)
 
 
 def test_undisturbed_it_is_list_scheduling_of_the_packs_in_their_order() -> None:
     cluster = Cluster(nodes=gpus(3, 1))
-    work = Work.of([STUDY], None, TIMES, device="cuda", slots=cluster.slots)
+    work = Work.of([plan_study(STUDY, None)], None, TIMES, device="cuda", slots=cluster.slots)
     free = [0.0] * 3
     for job in work.jobs:
         heapq.heappush(free, heapq.heappop(free) + (TIMES.seconds(job.pack) or 0.0))
@@ -101,7 +102,7 @@ def test_a_small_device_narrows_each_shape_once_for_all_that_come_after() -> Non
 
 def test_a_trial_that_fits_no_device_fails_by_itself() -> None:
     cluster = Cluster(nodes=gpus(1, 1, 40 * GB))
-    work = Work.of([FEW], None, FEW_TIMES, device="cuda")
+    work = Work.of([plan_study(FEW, None)], None, FEW_TIMES, device="cuda")
     report = rehearse(work, FEW_TIMES, cluster, Faults(), footprint=lambda trial: 41 * GB if trial.seed else GB)
     assert report.statuses == {"completed": 16, "out_of_memory": 16}
     assert report.wrong == []
@@ -112,7 +113,7 @@ def test_evaluation_apart_follows_training_on_cpus() -> None:
     study = replace(STUDY, quantities=(rate,))
     times = replace(TIMES, apart=lambda trial: True, otherwise=2.0)
     cluster = Cluster(nodes=(Node(slots={"cuda": 2, "cpu": 2}),))
-    work = Work.of([study], None, times, device="cuda", elsewhere=True, slots=cluster.slots)
+    work = Work.of([plan_study(study, None)], None, times, device="cuda", elsewhere=True, slots=cluster.slots)
     report = rehearse(work, times, cluster, Faults(deaths=0.2, divergences=0.05, seed=5))
     assert report.wrong == []
     assert report.hours["cpu"] >= 2.0 * report.statuses["completed"] / 3600 - 1e-9
@@ -121,7 +122,7 @@ def test_evaluation_apart_follows_training_on_cpus() -> None:
 
 
 def test_all_that_fails_alike_halts_the_rehearsal_as_it_halts_a_launch() -> None:
-    work = Work.of([FEW], None, FEW_TIMES, device="cuda", width=4)
+    work = Work.of([plan_study(FEW, None)], None, FEW_TIMES, device="cuda", width=4)
     report = rehearse(work, FEW_TIMES, Cluster(nodes=gpus(1, 2)), Faults(errors=0.999999))
     assert report.halted.startswith("error: RuntimeError")
     assert set(report.statuses) == {"error"}
@@ -132,7 +133,7 @@ def test_all_that_fails_alike_halts_the_rehearsal_as_it_halts_a_launch() -> None
 def test_unknown_times_and_a_missing_device_are_refused() -> None:
     cluster = Cluster(nodes=gpus(1, 1))
     with pytest.raises(ExecutorError, match="time of 2 of 2 shapes is not known on cuda"):
-        rehearse(Work.of([STUDY], None, Times(), device="cuda"), Times(), cluster, Faults())
+        rehearse(Work.of([plan_study(STUDY, None)], None, Times(), device="cuda"), Times(), cluster, Faults())
     with pytest.raises(ExecutorError, match="packs are for cuda, and the cluster has none"):
         run(cluster=Cluster(nodes=(Node(slots={"cpu": 4}),)))
     with pytest.raises(ExecutorError, match=r"deaths is a share from 0 and below 1, not 1\.5"):
@@ -140,10 +141,10 @@ def test_unknown_times_and_a_missing_device_are_refused() -> None:
 
 
 def test_the_checks_see_what_is_lost_doubled_foreign_or_miscounted() -> None:
-    work = Work.of([STUDY], None, TIMES, device="cuda")
+    work = Work.of([plan_study(STUDY, None)], None, TIMES, device="cuda")
     cluster = Cluster(nodes=gpus(1, 4))
     with store_of_its_own() as store:
-        worker = Worker(times=TIMES, faults=Faults(), make_task=work.again, store=store)
+        worker = Worker(times=TIMES, faults=Faults(), store=store)
         counts = simulated(work, worker, cluster, Faults()).queue.snapshot()
         planned = work.trained
         assert violations(store, planned, counts) == []
