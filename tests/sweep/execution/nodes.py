@@ -18,8 +18,11 @@ class Nodes:
     """
 
     def __init__(self) -> None:
+        from ray._private.utils import get_ray_address_file
         from ray.cluster_utils import Cluster
 
+        # Where no Ray has run on this machine yet, Cluster does not make the folder of what it writes.
+        Path(get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="rs-", dir="/tmp"))
         self._cluster = Cluster(shutdown_at_exit=False)  # else each node takes SIGTERM, in the main thread alone
         atexit.register(self.close)
