@@ -131,18 +131,20 @@ def group_numbers(table: pa.Table, keys: Sequence[str]) -> np.ndarray:
     return groups
 
 
-def check_files(files: Files, damaged: MutableMapping[str, str]) -> None:
+def check_files(files: Files, damaged: MutableMapping[str, str], whole: set[str] | None = None) -> None:
     """Looks at the footer of every part file, its end, without reading it: `damaged` gets the torn and the foreign.
 
     What damage a reading has found stands, as long as the file is there: a whole footer says nothing of the pages.
+    whole: the files that looks before found whole, which are not looked at again; it gets those of this one.
     """
     for table in TABLES:
-        _check_parts(files, table, damaged)
+        _check_parts(files, table, damaged, set() if whole is None else whole)
 
 
-def _check_parts(files: Files, table: str, damaged: MutableMapping[str, str]) -> None:
+def _check_parts(files: Files, table: str, damaged: MutableMapping[str, str], whole: set[str]) -> None:
 
     def look(name: str) -> str | None:
+        """What is wrong with a file, nothing where it is whole; None where it is gone."""
         try:
             if not name.endswith(".parquet"):
                 raise Damaged("not a Parquet file")
@@ -151,13 +153,16 @@ def _check_parts(files: Files, table: str, damaged: MutableMapping[str, str]) ->
             return str(fault)
         except Vanished:  # merged into another
             return None
-        return None
+        return ""
 
     names = files.names(table)
     for name in [name for name in damaged if name.startswith(f"{table}/") and name not in names]:
         del damaged[name]
+    fresh = [name for name in names if name not in whole]
     with ThreadPoolExecutor(files.readers) as pool:
-        damaged.update({name: fault for name, fault in zip(names, pool.map(look, names), strict=True) if fault})
+        found = dict(zip(fresh, pool.map(look, fresh), strict=True))
+    damaged.update({name: fault for name, fault in found.items() if fault})
+    whole.update(name for name, fault in found.items() if fault == "")
 
 
 def collapse(table: pa.Table, name: str) -> pa.Table:
