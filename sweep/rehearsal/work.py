@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from results.quantity import Quantity
 from results.store import ResultStore
@@ -44,15 +45,19 @@ class Work:
         plans: Sequence[StudyPlan] | None = None,
         elsewhere: bool = False,
         slots: Mapping[str, int] = MappingProxyType({}),
+        stored: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> Work:
         """store: says what is finished and how shapes are packed. elsewhere: trials evaluated apart are so on CPUs.
 
-        slots: packs that will run at once by kind of device, for their order.
+        slots: packs that will run at once by kind of device, for their order. stored: the decisions of the store, where
+        they have been read.
         """
         found = [plan_study(study, store) for study in studies] if plans is None else list(plans)
         needs = list({one.trial.id: one for plan in found for one in plan.prerequisites}.values())
-        decisions = decisions_for(studies, store, device, width, needs)
-        measuring = decisions_for(studies, store, "cpu", None, needs) if elsewhere else decisions
+        if stored is None and store is not None:
+            stored = store.decisions()
+        decisions = decisions_for(studies, store, device, width, needs, stored)
+        measuring = decisions_for(studies, store, "cpu", None, needs, stored) if elsewhere else decisions
         work = cls(plans=found, jobs=[])
         jobs = Jobs(decisions=decisions, measuring=measuring, apart=times.apart, begun=(), make_task=work.task)
         work.jobs = ordered(jobs.of(found, needs, True), times.seconds, slots)
