@@ -31,6 +31,7 @@ _PAGE = 1_000  # objects that one request lists
 _LISTINGS = 5
 _IN_MEMORY = 64 * 2**20  # bytes of a file that is being built
 _AT_ONCE = 8 * 2**20  # bytes of a file that is read as a whole
+_GOOGLE_LIMIT = "retry_limit_seconds"  # for which Arrow tries a request to gs:// again; by itself for 15 minutes
 
 # Of an object that is deleted between the request for its size and that for its bytes.
 _GONE = re.compile(r"\b(NO_SUCH_KEY|RESOURCE_NOT_FOUND|NOT_FOUND|HTTP status 404)\b")
@@ -221,7 +222,9 @@ class ObjectFiles:
 def _opened(parts: SplitResult, shown: str) -> arrow.FileSystem:
     """Arrow's file system; that of a bucket whose region nobody names asks for it."""
     if parts.scheme != "s3":
-        system, _ = arrow.FileSystem.from_uri(urlunsplit(parts))
+        # As below: it is ours to try again. A second is the least that Arrow takes.
+        query = parts.query if _GOOGLE_LIMIT in parts.query else f"{parts.query}&{_GOOGLE_LIMIT}=1".lstrip("&")
+        system, _ = arrow.FileSystem.from_uri(urlunsplit(parts._replace(query=query)))
         return system
     options = dict(parse_qsl(parts.query))
     for option in options:

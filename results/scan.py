@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from results.wanted import Wanted
 
 FEW = 2  # files, of which the columns are decoded side by side; more of them are decoded side by side themselves
 _LISTINGS = 20
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between them; in all half a minute at most
 _LARGEST = 2**62
 
 # Which of the rows with equal keys stands: the first in this order; rows equal in this too say the same thing.
@@ -52,7 +54,8 @@ def read_parts(
 ) -> pa.Table:
     """All rows of all part files, in order of their names; `damaged` gets those that were skipped, with the reason.
 
-    A file that vanishes after it was listed has been merged into another: the folder is listed again.
+    A file that vanishes after it was listed has been merged into another: the folder is listed again. At first that is
+    done at once; then it waits, for a network file system may show its clients an old listing for a while.
     """
     for name in [name for name in damaged if name.startswith(f"{table}/")]:
         del damaged[name]
@@ -68,9 +71,12 @@ def read_parts(
             return None
 
     outcomes: dict[str, pa.Table | str] = {}
+    waits = replace(files.backoff, first=_FIRST_PAUSE, longest=_LONGEST_PAUSE).waits()
     # Arrow releases the interpreter while it reads and decodes.
     with ThreadPoolExecutor(files.readers) as pool:
-        for _ in range(_LISTINGS):
+        for listing in range(_LISTINGS):
+            if listing > 1:
+                files.backoff.sleep(next(waits))
             names = files.names(table)
             outcomes = {name: outcomes[name] for name in names if name in outcomes}
             fresh = [name for name in names if name not in outcomes]
@@ -131,18 +137,20 @@ def group_numbers(table: pa.Table, keys: Sequence[str]) -> np.ndarray:
     return groups
 
 
-def check_files(files: Files, damaged: MutableMapping[str, str]) -> None:
+def check_files(files: Files, damaged: MutableMapping[str, str], whole: set[str] | None = None) -> None:
     """Looks at the footer of every part file, its end, without reading it: `damaged` gets the torn and the foreign.
 
     What damage a reading has found stands, as long as the file is there: a whole footer says nothing of the pages.
+    whole: the files that looks before found whole, which are not looked at again; it gets those of this one.
     """
     for table in TABLES:
-        _check_parts(files, table, damaged)
+        _check_parts(files, table, damaged, set() if whole is None else whole)
 
 
-def _check_parts(files: Files, table: str, damaged: MutableMapping[str, str]) -> None:
+def _check_parts(files: Files, table: str, damaged: MutableMapping[str, str], whole: set[str]) -> None:
 
     def look(name: str) -> str | None:
+        """What is wrong with a file, nothing where it is whole; None where it is gone."""
         try:
             if not name.endswith(".parquet"):
                 raise Damaged("not a Parquet file")
@@ -151,13 +159,16 @@ def _check_parts(files: Files, table: str, damaged: MutableMapping[str, str]) ->
             return str(fault)
         except Vanished:  # merged into another
             return None
-        return None
+        return ""
 
     names = files.names(table)
     for name in [name for name in damaged if name.startswith(f"{table}/") and name not in names]:
         del damaged[name]
+    fresh = [name for name in names if name not in whole]
     with ThreadPoolExecutor(files.readers) as pool:
-        damaged.update({name: fault for name, fault in zip(names, pool.map(look, names), strict=True) if fault})
+        found = dict(zip(fresh, pool.map(look, fresh), strict=True))
+    damaged.update({name: fault for name, fault in found.items() if fault})
+    whole.update(name for name, fault in found.items() if fault == "")
 
 
 def collapse(table: pa.Table, name: str) -> pa.Table:

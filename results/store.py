@@ -24,13 +24,13 @@ import pyarrow.compute as pc
 from results import compaction, evaluations, liveness, pruning
 from results.arrays import strings
 from results.commit import PARTS_OF_ATTEMPTS, commit, new_identity, now, write_rows
-from results.files import Files, LocalFiles, StoreError, Vanished
+from results.files import Files, LocalFiles, StoreError
 from results.opening import open_files
 from results.parts import Row, check_columns, schema_of, to_arrow
 from results.scan import collapse, read_parts, ruling_columns, winners
 from results.schema import FINISHED, TABLES
-from results.tensors import Torn, decode
 from results.wanted import Wanted
+from results.weights import Weights, read_weights
 
 Names = Collection[str] | None
 RUNNING_SECONDS = 120.0
@@ -148,24 +148,19 @@ class ResultStore:
         trials = self.trials([*columns, "status"])
         return trials.filter(pc.is_in(trials["status"], value_set=strings(sorted(FINISHED))))
 
-    # Reading one trial
+    # Reading what was kept of trials
 
-    def weights(self, trial: str) -> dict[str, np.ndarray]:
+    def weights(self, trial: str) -> Weights:
         """The stored weights of a trial by tensor name; raises `StoreError` where none are kept."""
-        held = self.trials(["weights"], [trial])
-        if not len(held):
-            raise StoreError(f"no trial {trial} in {self.files}")
-        own = held["weights"][0].as_py()
-        if own is None:
-            raise StoreError(f"no weights were kept of trial {trial}")
-        try:
-            tensors, _ = decode(self.files.read(f"weights/{own}"))
-        except Vanished:
-            raise StoreError(f"the weights of trial {trial} have been pruned (weights/{own})") from None
-        except Torn as fault:
-            raise StoreError(f"{self.files}/weights/{own}: {fault}") from None
-        prefix = f"{trial}/"
-        return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        found = self.weights_of([trial])[trial]
+        if isinstance(found, StoreError):
+            raise found
+        return found
+
+    def weights_of(self, trials: Collection[str]) -> dict[str, Weights | StoreError]:
+        """trial -> its stored weights by tensor name, or why there are none; a file of several is read once."""
+        rows = self.trials(["trial", "weights"], trials).to_pylist()
+        return read_weights(self.files, {row["trial"]: row["weights"] for row in rows}, trials)
 
     def weighted(self, *, winners: pa.Table | None = None) -> frozenset[str]:
         """The finished trials whose weights are at hand, so that they can be evaluated without training.

@@ -86,13 +86,22 @@ def evaluate(
 
 
 def stored_weights(
-    store: ResultStore, trial: Trial, shapes: Mapping[str, tuple[int, ...]], dtype: str
-) -> Weights | Fault:
-    """The stored weights of a trial, if they are whole and those of its model: of these names, shapes and type."""
+    store: ResultStore, trials: Sequence[Trial], shapes: Mapping[str, tuple[int, ...]], dtype: str
+) -> list[Weights | Fault]:
+    """The stored weights of each trial, if they are whole and those of its model: of these names, shapes and type."""
     try:
-        weights = store.weights(trial.id)
+        held = store.weights_of([trial.id for trial in trials])
+    except StoreError as error:
+        return [Fault.of(error)] * len(trials)
+    return [_checked(held[trial.id], shapes, dtype) for trial in trials]
+
+
+def _checked(weights: Weights | StoreError, shapes: Mapping[str, tuple[int, ...]], dtype: str) -> Weights | Fault:
+    if isinstance(weights, StoreError):
+        return Fault.of(weights)
+    try:
         _check(weights, shapes, dtype)
-    except (StoreError, EvaluationError) as error:
+    except EvaluationError as error:
         return Fault.of(error)
     return weights
 

@@ -56,10 +56,17 @@ class PackLog:
         return f"== pack {self.pack} ({count}), {where}, {when}: {state}"
 
 
-def live_logs(store: ResultStore) -> dict[str, PackLog]:
-    """The logs that are being written, or whose worker died, by the name of their file."""
+def live_logs(store: ResultStore, packs: Collection[str] | None = None) -> dict[str, PackLog]:
+    """The logs that are being written, or whose worker died, by the name of their file.
+
+    packs: only of these; the files of others are not read.
+    """
     found: dict[str, PackLog] = {}
-    for name in store.files.names(FOLDER):
+    names = store.files.names(FOLDER)
+    if packs is not None:
+        begins = tuple(f"{FOLDER}/{pack}-" for pack in packs)
+        names = [name for name in names if name.startswith(begins)]
+    for name in names:
         with contextlib.suppress(Vanished, ValueError, KeyError, TypeError):  # finished meanwhile, or a torn header
             header, _, text = store.files.read(name).partition(b"\n")
             told: dict[str, Any] = json.loads(header)
@@ -114,7 +121,7 @@ def collect_logs(
     packs: of these packs, whose worker is known to be dead; None: of all but those of the launches that are `alive`.
     """
     collected = 0
-    for name, log in live_logs(store).items():
+    for name, log in live_logs(store, packs).items():
         if log.pack in packs if packs is not None else log.launch not in alive:
             if log.text.strip():
                 told: dict[str, object] = {column: getattr(log, column) for column in _COLUMNS}

@@ -51,10 +51,17 @@ def tidy(store: ResultStore) -> None:
         if record.get("launch") not in spared:
             store.clear_inflight(pack)
     collect_logs(store, alive=spared, outcome=ABANDONED)
-    for pack, trials in checkpointed(store).items():
-        states = store.trials(["status"], trials)["status"].to_pylist()
-        if any(state in FINISHED for state in states):  # the pack is never made again as it was
+    begun = checkpointed(store)
+    finished = _finished(store, {trial for trials in begun.values() for trial in trials})
+    for pack, trials in begun.items():
+        if not finished.isdisjoint(trials):  # the pack is never made again as it was
             store.delete_checkpoint(pack)
+
+
+def _finished(store: ResultStore, trials: Collection[str]) -> frozenset[str]:
+    """Those of these trials that are finished."""
+    rows = store.trials(["trial", "status"], trials).to_pylist() if trials else []
+    return frozenset(row["trial"] for row in rows if row["status"] in FINISHED)
 
 
 def checkpointed(store: ResultStore) -> dict[str, list[str]]:

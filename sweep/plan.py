@@ -215,17 +215,20 @@ def decisions_for(
     device: str,
     width: int | None = None,
     prerequisites: Iterable[Prerequisite] = (),
+    stored: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
 ) -> dict[str, Decision]:
     """The decision of every shape of the studies' full enumerations: the store's first row, else by rule.
 
     width: the user's `--pack W`, which holds for this launch alone and is never stored. prerequisites: of shapes that
-    no study has, they are trained by themselves, so that none waits for another.
+    no study has, they are trained by themselves, so that none waits for another. stored: `store.decisions()`, where
+    they have been read.
     """
     planned: dict[str, dict[str, Trial]] = {}
     for study in studies:
         for trial in study.unselected().trials():
             planned.setdefault(trial.shape, {})[trial.id] = trial
-    stored = {} if store is None else store.decisions()
+    if stored is None:
+        stored = {} if store is None else store.decisions()
     decisions = {}
     for shape, trials in planned.items():
         row = stored.get((shape, device))
@@ -245,14 +248,15 @@ def _decision(row: Mapping[str, Any]) -> Decision:
     return Decision(**{name: row[name] for name in names})
 
 
-def disk_bytes(plan: StudyPlan, store: ResultStore | None) -> int | None:
-    """Estimated bytes of the pending trials, from what the stored trials take; None where nothing is stored."""
-    if store is None:
-        return None
-    kept: int = store.trials(["trial"]).num_rows
-    if kept == 0:
-        return None
-    return int(store.size() / kept * len(plan.pending))
+def trial_bytes(store: ResultStore | None) -> float | None:
+    """What a stored trial takes of the disk, on average; None where nothing is stored."""
+    kept = 0 if store is None else store.trials(["trial"]).num_rows
+    return None if store is None or kept == 0 else store.size() / kept
+
+
+def disk_bytes(plan: StudyPlan, each: float | None) -> int | None:
+    """Estimated bytes of the pending trials. each: see `trial_bytes`."""
+    return None if each is None else int(each * len(plan.pending))
 
 
 def count_packs(plan: StudyPlan, decisions: Mapping[str, Decision]) -> int:

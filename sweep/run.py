@@ -264,7 +264,7 @@ class _Worker:
         try:
             problem = self._problem(pack)
             shapes, dtype = problem.layout.shapes, str(problem.dtype).removeprefix("torch.")
-            stored = [stored_weights(self.store, trial, shapes, dtype) for trial in trials]
+            stored = stored_weights(self.store, trials, shapes, dtype)
             whole = filled(stored, problem.slots)
             if not whole:
                 return [one for one in stored if isinstance(one, Fault)]

@@ -144,6 +144,25 @@ def _arrays(trial: str, name: str) -> np.ndarray | None:
     return images[:, None].round().clip(0, 16).astype(np.uint8)
 
 
+@pytest.fixture
+def files_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files of stores in folders that are opened or read in this process from now on, by name, each time again."""
+    from results.files import LocalFiles
+
+    found: list[str] = []
+
+    def counted(call: Callable[[LocalFiles, str], Any]) -> Callable[[LocalFiles, str], Any]:
+        def noted(files: LocalFiles, name: str) -> Any:
+            found.append(name)
+            return call(files, name)
+
+        return noted
+
+    for name in ("open", "read"):
+        monkeypatch.setattr(LocalFiles, name, counted(getattr(LocalFiles, name)))
+    return found
+
+
 @pytest.fixture(scope="session")
 def hvae() -> Callable[..., Frame]:
     """`hvae_frame`, for tests anywhere."""

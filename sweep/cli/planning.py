@@ -6,7 +6,7 @@ import argparse
 import datetime
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweep.cli import fetching, options, work
@@ -64,24 +64,30 @@ def add(verbs: Verbs[Parser]) -> None:
 def plan_studies(namespace: argparse.Namespace) -> int:
     """The verb `plan`."""
     from results.opening import locate
-    from sweep.plan import decisions_for, plan_study
+    from results.reading import Reading
+    from sweep.plan import decisions_for, plan_study, trial_bytes
     from sweep.sources import other_source
 
     entries = options.entries(namespace)
     device = work.device_of(namespace)
     store = options.open_store_if_any(namespace)
     retry = work.retried(namespace, entries, store)
-    plans = [plan_study(entry.study, store, retry=retry) for entry in entries]
-    decisions = decisions_for([plan.study for plan in plans], store, device, namespace.pack)
-    costs = _costs(namespace, entries, plans, store, device)
+    readings = [None if store is None else Reading(store, _identities(entry)) for entry in entries]
+    plans = [
+        plan_study(one.study, store, retry=retry, reading=read) for one, read in zip(entries, readings, strict=True)
+    ]
+    stored = {} if store is None else store.decisions()
+    decisions = decisions_for([plan.study for plan in plans], store, device, namespace.pack, stored=stored)
+    costs = _costs(namespace, entries, plans, store, device, stored)
     if store is not None:
         options.note_damaged(store)
     place = str(locate(options.store_place(namespace)))
+    each = trial_bytes(store)
     records = [
-        _plan_record(plan, store, decisions, cost) | {"device": device, "store": place}
+        _plan_record(plan, each, decisions, cost) | {"device": device, "store": place}
         for plan, cost in zip(plans, costs, strict=False)
     ]
-    others = [other_source(entry, store) for entry in entries]
+    others = [other_source(entry, store, read) for entry, read in zip(entries, readings, strict=True)]
     for record, other in zip(records, others, strict=True):
         record["other_source"] = other and vars(other)
     if namespace.json:
@@ -101,12 +107,17 @@ def plan_studies(namespace: argparse.Namespace) -> int:
     return 0
 
 
+def _identities(entry: Entry) -> list[str]:
+    return [trial.id for trial in entry.study.trials()]
+
+
 def _costs(
     namespace: argparse.Namespace,
     entries: Sequence[Entry],
     plans: Sequence[StudyPlan],
     store: ResultStore | None,
     device: str,
+    stored: Mapping[tuple[str, str], Mapping[str, Any]],
 ) -> list[Cost]:
     """What each study takes by itself and, of several, what they take together, as the last."""
     from sweep.cost import cost
@@ -120,8 +131,16 @@ def _costs(
     slots = slots_of(device, namespace.slots)
 
     def made(chosen: Sequence[StudyPlan], known: Times) -> Work:
-        elsewhere = launched.elsewhere
-        return Work.of(chosen, store, known, device=device, width=namespace.pack, elsewhere=elsewhere, slots=slots)
+        return Work.of(
+            chosen,
+            store,
+            known,
+            device=device,
+            width=namespace.pack,
+            elsewhere=launched.elsewhere,
+            slots=slots,
+            stored=stored,
+        )
 
     if namespace.calibrate:
         with options.data_from(namespace):
@@ -197,9 +216,7 @@ def _device_time(hours: float, device: str) -> str:
     return f"{hours:,.0f} {device}-hours" if hours >= 100 else f"{hours:.2g} {device}-hours"
 
 
-def _plan_record(
-    plan: StudyPlan, store: ResultStore | None, decisions: dict[str, Decision], cost: Cost
-) -> dict[str, Any]:
+def _plan_record(plan: StudyPlan, each: float | None, decisions: dict[str, Decision], cost: Cost) -> dict[str, Any]:
     from sweep.plan import count_packs, disk_bytes
 
     settings, seeds = work.extent(plan)
@@ -223,7 +240,7 @@ def _plan_record(
             {"shape": one.shape, "width": one.width, "path": one.path, "threads": one.threads, "source": one.source}
             for one in packing
         ],
-        "disk_bytes": disk_bytes(plan, store),
+        "disk_bytes": disk_bytes(plan, each),
         "hours": None if cost.hours is None else sum(cost.hours.values()),
         "device_hours": None if cost.hours is None else dict(cost.hours),
         "makespan_seconds": cost.makespan,

@@ -67,9 +67,13 @@ def _exit_code(records: Sequence[Mapping[str, Any]]) -> int:
 
 
 def status_records(
-    entries: Sequence[Entry], store: ResultStore, pace: PaceOfStore | None = None
+    entries: Sequence[Entry], store: ResultStore, pace: PaceOfStore | None = None, whole: set[str] | None = None
 ) -> list[dict[str, Any]]:
-    """What `status --json` prints, a record a study; pace: what has watched the trials of all of them before."""
+    """What `status --json` prints, a record a study.
+
+    pace: what has watched the trials of all of them before; whole: the part files that were found whole before, and
+    gets those that are now.
+    """
     from results.reading import Reading
     from results.scan import check_files
     from sweep.cli.standing import failure_records, running_packs, standing
@@ -108,7 +112,7 @@ def status_records(
         )
     found_pace = (pace or _pace_of(entries)).look(store, packs)
     gone = gone_launches(store, alive)
-    check_files(store.files, store.damaged)  # also of the tables that a standing does not need
+    check_files(store.files, store.damaged, whole)  # also of the tables that a standing does not need
     for record in records:
         record["pace"] = found_pace and vars(found_pace)
         record["gone"] = gone
@@ -220,9 +224,10 @@ def _watch(entries: Sequence[Entry], store: ResultStore) -> int:
     canvas, pace = Canvas(sys.stdout), _pace_of(entries)
     terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     before: list[str] = []
+    whole: set[str] = set()
     try:
         while True:
-            records = status_records(entries, store, pace)
+            records = status_records(entries, store, pace, whole)
             lines = _lines(records)
             if terminal:
                 _, rows = canvas.size()

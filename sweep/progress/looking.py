@@ -88,6 +88,7 @@ class Look:
     pace: Pace = field(default_factory=Pace)
     began: float = field(init=False)
     _heard: dict[str, _Heard] = field(default_factory=dict)
+    _marked: tuple[float, Mapping[str, Mapping[str, Any]]] | None = None  # when the marks were read, and what they said
     _read: int = 0  # entries of the ledger
     _seconds: dict[str, float] = field(default_factory=dict)  # of packs that have left their workers, by device
     _skipped_steps: int = 0  # what checkpoints had done
@@ -106,7 +107,7 @@ class Look:
         """The launch now."""
         counts, handed, waiting = self.queue.jobs()
         now = self.queue.ledger.clock()
-        records = self.store.inflight() if handed else {}
+        records = self._marks(now) if handed else {}
         self._settle()
         running: dict[str, Running] = {}
         steps, trials, work = counts.steps, float(counts.done), float(counts.work)
@@ -138,6 +139,12 @@ class Look:
             idle=(now if self._worked is None else self._worked) - self.began,
             stopping=self.queue.stopping,
         )
+
+    def _marks(self, now: float) -> Mapping[str, Mapping[str, Any]]:
+        """What the workers say, read anew as often as it pays: where marks are made rarely, each is a paid request."""
+        if self._marked is None or now - self._marked[0] >= self.store.files.mark_seconds / 2:
+            self._marked = now, self.store.inflight()
+        return self._marked[1]
 
     def _running(self, job: Job, record: Mapping[str, Any] | None, now: float) -> tuple[Running, int] | None:
         """A pack at a worker that has been heard of, and its trial-steps."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from results.store import ResultStore
 from sweep.estimate import Times
@@ -33,15 +34,19 @@ class Work:
         width: int | None = None,
         elsewhere: bool = False,
         slots: Mapping[str, int] = MappingProxyType({}),
+        stored: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> Work:
         """store: says how shapes are packed. elsewhere: trials evaluated apart are so on CPUs.
 
-        slots: packs that will run at once by kind of device, for their order.
+        slots: packs that will run at once by kind of device, for their order. stored: the decisions of the store, where
+        they have been read.
         """
+        if stored is None and store is not None:
+            stored = store.decisions()
         studies = [plan.study for plan in plans]
         needs = list({one.trial.id: one for plan in plans for one in plan.prerequisites}.values())
-        decisions = decisions_for(studies, store, device, width, needs)
-        measuring = decisions_for(studies, store, "cpu", None, needs) if elsewhere else decisions
+        decisions = decisions_for(studies, store, device, width, needs, stored)
+        measuring = decisions_for(studies, store, "cpu", None, needs, stored) if elsewhere else decisions
         jobs = Jobs(decisions=decisions, measuring=measuring, apart=times.apart, begun=())
         return cls(plans=list(plans), jobs=ordered(jobs.of(plans, needs, True), times.seconds, slots))
 

@@ -56,6 +56,28 @@ def test_an_address_that_cannot_be_is_one_line(place: str, told: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_arrow_leaves_it_to_the_store_to_ask_google_again(
+    file_server: Any, clock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself it would ask for a quarter of an hour; here, after ten seconds, it would find no object."""
+    server = file_server.address.removeprefix("http://")
+    accounts, name = "/computeMetadata/v1/instance/service-accounts", "/storage/v1/b/bucket/o/runs%2Fstore.json"
+    file_server.serve(f"{accounts}/default/?recursive=true", b'{"email": "me", "scopes": ["all"]}')
+    file_server.serve(f"{accounts}/me/token", b'{"access_token": "x", "expires_in": 3600, "token_type": "Bearer"}')
+    file_server.serve(name, b"busy", status=503)
+    monkeypatch.setenv("GCE_METADATA_ROOT", server)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    found_gone = threading.Timer(10, file_server.answers.pop, [name])
+    found_gone.start()
+    files = ObjectFiles(f"gs://bucket/runs?scheme=http&endpoint_override={server}", clock.backoff(seconds=1.0))
+    with pytest.raises(StoreError, match=r"cannot read gs://bucket/runs/store\.json.*UNAVAILABLE.*; tried 2 times"):
+        files.read("store.json")
+    found_gone.cancel()
+    assert clock.slept == [0.5]
+    assert name in file_server.answers
+
+
 @pytest.mark.slow
 def test_a_bucket_that_is_not_there(object_storage: Any, bucket: str) -> None:
     for create in (True, False):

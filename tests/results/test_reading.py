@@ -112,3 +112,32 @@ def test_a_look_at_all_files_reads_no_rows_and_names_the_torn(
         store.files.delete(name)
     check_files(store.files, store.damaged)
     assert store.damaged == {}
+
+
+def test_a_file_that_was_found_whole_is_not_looked_at_again(
+    folder_store: ResultStore, attempt: Row, metric: Row, files_read: list[str]
+) -> None:
+    store, whole = folder_store, set[str]()
+
+    def committed(trial: str) -> str:
+        rows = {"trials": [attempt(trial, "a")], "metrics": [metric(trial, "a", "rate", 1.0)]}
+        return f"metrics/{store.commit(rows)}.parquet"
+
+    def looked_at() -> list[str]:
+        files_read.clear()
+        check_files(store.files, store.damaged, whole)
+        return sorted(files_read)
+
+    def tear(name: str) -> None:
+        store.files.write(name, store.files.read(name)[:-9])
+
+    _, torn = committed("t1"), committed("t2")
+    tear(torn)
+    parts = [*store.files.names("metrics"), *store.files.names("trials")]
+    assert looked_at() == parts
+    assert looked_at() == [torn]  # it may have been replaced by a copy
+    assert sorted([*whole, torn]) == parts
+    new = committed("t3")
+    tear(new)
+    assert looked_at() == sorted([torn, new, store.files.names("trials")[-1]])
+    assert sorted(store.damaged) == sorted([torn, new])

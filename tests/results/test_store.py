@@ -261,3 +261,42 @@ def test_weights_that_are_not_there_say_why(store: ResultStore, attempt: Row, tm
     with pytest.raises(StoreError, match="have been pruned"):
         store.weights("u")
     assert store.weighted() == frozenset()
+
+
+def test_each_weights_file_is_read_once_for_all_trials(
+    folder_store: ResultStore, attempt: Row, files_read: list[str]
+) -> None:
+    store = folder_store
+    kinds = {"pack": 8, "torn": 2, "gone": 1}
+    names = {kind: [f"{kind}{slot}" for slot in range(count)] for kind, count in kinds.items()}
+    files = {}
+    for kind, trials in names.items():
+        weights = {f"{trial}/w": np.full(3, slot) for slot, trial in enumerate(trials)}
+        files[kind] = f"weights/{store.commit({'trials': [attempt(one, f'a-{one}') for one in trials]}, weights)}"
+    store.commit({"trials": [attempt("bare", "a")]})
+    torn, gone = (f"{files[kind]}.safetensors" for kind in ("torn", "gone"))
+    store.files.write(torn, store.files.read(torn)[:-8])
+    store.files.delete(gone)
+    asked = [*names["pack"], *names["torn"], *names["gone"], "bare", "unknown"]
+    files_read.clear()
+    found = store.weights_of(asked)
+    assert found.keys() == set(asked)
+    assert sorted(name for name in files_read if name.startswith("weights/")) == sorted(
+        f"{name}.safetensors" for name in files.values()
+    )
+    assert sorted(name for name in files_read if name.startswith("trials/")) == store.files.names("trials")
+    for slot, trial in enumerate(names["pack"]):
+        held = found[trial]
+        assert not isinstance(held, StoreError)
+        assert held.keys() == {"w"}
+        np.testing.assert_array_equal(held["w"], np.full(3, slot))
+    told = dict.fromkeys(names["torn"], "not a whole safetensors file")
+    told |= {
+        "gone0": "of trial gone0 have been pruned",
+        "bare": "were kept of trial bare",
+        "unknown": "no trial unknown",
+    }
+    for trial, words in told.items():
+        with pytest.raises(StoreError, match=words):
+            store.weights(trial)
+        assert words in str(found[trial])

@@ -146,13 +146,14 @@ def test_a_commit_under_way_is_not_lost(store: ResultStore, attempt: Row, metric
 
 
 def test_a_file_that_vanishes_while_it_is_read_is_looked_for_again(
-    store: ResultStore, attempt: Row, metric: Row, moment: Any
+    store: ResultStore, attempt: Row, metric: Row, moment: Any, clock: Any
 ) -> None:
     fill(store, attempt, metric, moment, 5)
 
     class Overtaken(Overlaid):
         """Another process compacts after this one has listed and before it reads."""
 
+        backoff = clock.backoff()
         done = False
 
         def open(self, name: str) -> pa.NativeFile:
@@ -162,8 +163,11 @@ def test_a_file_that_vanishes_while_it_is_read_is_looked_for_again(
             return self.files.open(name)
 
     assert len(ResultStore(Overtaken(store.files)).trials()) == 5
+    assert clock.slept == []
 
     class Emptying(Overlaid):
+        backoff = clock.backoff()
+
         def open(self, name: str) -> pa.NativeFile:
             self.files.delete(name)
             write_rows(self.files, f"trials/{random.random()}.parquet", to_arrow("trials", []))
@@ -171,6 +175,27 @@ def test_a_file_that_vanishes_while_it_is_read_is_looked_for_again(
 
     with pytest.raises(StoreError, match="kept changing"):
         ResultStore(Emptying(store.files)).trials()
+    assert 20 < sum(clock.slept) < 30
+
+
+def test_an_old_listing_of_a_network_file_system_is_given_time(
+    store: ResultStore, attempt: Row, metric: Row, moment: Any, clock: Any
+) -> None:
+    fill(store, attempt, metric, moment, 5)
+    before = store.files.names("trials")
+    store.compact(minimum=2)
+
+    class Cached(Overlaid):
+        """A client that for ten seconds sees of a folder what another has merged and deleted."""
+
+        backoff = clock.backoff()
+
+        def names(self, folder: str) -> list[str]:
+            return before if sum(clock.slept) < 10 else self.files.names(folder)
+
+    assert len(ResultStore(Cached(store.files)).trials()) == 5
+    assert clock.slept[:3] == [0.05, 0.1, 0.2]
+    assert max(clock.slept) == 2
 
 
 def test_a_listing_that_a_compaction_overtakes_is_made_again(tmp_path: Path) -> None:

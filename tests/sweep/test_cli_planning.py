@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from results.store import ResultStore
 from sweep.cli.planning import size
 
 Sweep = Callable[..., Any]
@@ -46,6 +48,21 @@ def test_several_studies_are_a_list(sweep: Sweep, tmp_path: Path) -> None:
     ]
     assert records[0]["reduced"] == ""
     assert "200 of 1000 steps" in records[2]["reduced"]
+
+
+def test_a_plan_of_several_studies_reads_the_store_for_each_once(
+    sweep: Sweep, studies: Path, half_done: Path, files_read: list[str]
+) -> None:
+    """Its attempts, that is; decisions, and what trials take of the disk, are the store's."""
+    read = []
+    for names in (["half"], ["half", "sound", "extended"]):
+        files_read.clear()
+        plan(sweep, *(f"{studies}:{name}" for name in names), "--store", half_done)
+        read.append(Counter(name.partition("/")[0] for name in files_read))
+    files = ResultStore.open(half_done).files
+    one, several = read
+    assert one["decisions"] == several["decisions"] == len(files.names("decisions"))
+    assert several["trials"] - one["trials"] == 2 * len(files.names("trials"))
 
 
 def test_the_plan_of_a_half_done_study(sweep: Sweep, studies: Path, half_done: Path) -> None:

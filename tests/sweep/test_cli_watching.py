@@ -189,6 +189,22 @@ def test_watching_shows_changes_until_it_is_interrupted(
     assert told.out.index("running   3") < told.out.index("missing   4")
 
 
+def test_watching_opens_the_files_of_other_tables_once(
+    sweep: Sweep, studies: Path, at_work: Path, monkeypatch: pytest.MonkeyPatch, files_read: list[str]
+) -> None:
+    """Those of curves, say, which a standing does not need: they are looked at for damage alone."""
+    looks = iter(range(3))
+
+    def sleep(seconds: float) -> None:
+        if next(looks) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching.time, "sleep", sleep)
+    assert sweep("status", f"{studies}:long", "--store", at_work, "--watch").code == 0
+    opened = sorted(name for name in files_read if name.startswith("curves/"))
+    assert opened == ResultStore.open(at_work).files.names("curves") != []
+
+
 def test_watching_is_not_for_scripts(sweep: Sweep, studies: Path, half_done: Path) -> None:
     told = sweep("status", f"{studies}:half", "--store", half_done, "--watch", "--json")
     assert (told.code, told.out) == (2, "")

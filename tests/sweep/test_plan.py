@@ -32,7 +32,7 @@ from studies.study import Study
 from studies.trial import Trial
 from sweep.failures import Fault
 from sweep.pack import Pack, decide
-from sweep.plan import StudyPlan, count_packs, decisions_for, disk_bytes, plan_study
+from sweep.plan import StudyPlan, count_packs, decisions_for, disk_bytes, plan_study, trial_bytes
 from sweep.rows import Attempt, trial_row, value_rows
 
 RATE, ELBO = (Quantity(name=name, unit="nats", goal="none", family="m:f") for name in ("rate", "elbo"))
@@ -130,7 +130,7 @@ def test_without_a_store_all_is_pending() -> None:
     plan = plan_study(STUDY, None)
     assert plan.pending == TRIALS
     assert (plan.finished, plan.failed, plan.unevaluated) == ((), (), {})
-    assert disk_bytes(plan, None) is None
+    assert disk_bytes(plan, trial_bytes(None)) is None
 
 
 def test_a_trial_that_another_study_finished_is_finished(store: ResultStore) -> None:
@@ -204,10 +204,10 @@ def test_what_has_no_weights_cannot_be_evaluated_and_is_counted(store: ResultSto
 
 
 def test_disk_is_what_stored_trials_take(store: ResultStore) -> None:
-    assert disk_bytes(plan_study(STUDY, store), store) is None
+    assert disk_bytes(plan_study(STUDY, store), trial_bytes(store)) is None
     for trial in TRIALS[:2]:
         commit(store, trial)
-    assert disk_bytes(plan_study(STUDY, store), store) == int(store.size() / 2 * 6)
+    assert disk_bytes(plan_study(STUDY, store), trial_bytes(store)) == int(store.size() / 2 * 6)
 
 
 def test_decisions_come_from_the_whole_enumeration_whatever_is_selected(store: ResultStore) -> None:
@@ -339,5 +339,5 @@ def test_planning_writes_nothing(store: ResultStore) -> None:
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
     plan = plan_study(STUDY, store, retry=("*",))
     decisions_for([STUDY], store, "cpu")
-    disk_bytes(plan, store)
+    disk_bytes(plan, trial_bytes(store))
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before

@@ -152,6 +152,21 @@ def test_weights_that_cannot_be_used_are_their_own_trials_failure(
     assert here.equals(there)
 
 
+def test_what_is_read_of_the_store_does_not_grow_with_the_trials_of_a_pack(
+    toy: Any, store: ResultStore, files_read: list[str]
+) -> None:
+    trials = toy.trials(*range(1, 9))
+    run_pack(toy.task(store, trials))
+    read = []
+    for part in (trials[:2], trials):
+        files_read.clear()
+        task = toy.task(store, part, task="evaluate", quantities=(toy.named(toy.HALF_RATE),))
+        assert run_pack(task).counts == {"evaluated": len(part)}
+        read.append(sorted(name for name in files_read if name.startswith(("trials/", "weights/"))))
+    assert read[0] == read[1]
+    assert len([name for name in read[1] if name.startswith("weights/")]) == 1
+
+
 def test_a_pack_without_any_weights_or_that_cannot_be_built_fails_trial_by_trial(
     toy: Any, store: ResultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

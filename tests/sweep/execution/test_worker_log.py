@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -147,6 +148,22 @@ def test_a_segmentation_fault_leaves_its_words(store: ResultStore) -> None:
     assert "string_at" in kept.text
     assert (kept.outcome, store.files.names(FOLDER)) == (ABANDONED, [])
     assert kept.ended is not None
+
+
+def test_of_a_dead_worker_the_logs_of_its_pack_alone_are_read(
+    task: PackTask, store: ResultStore, files_read: list[str]
+) -> None:
+    names = {}
+    for pack in ("a1", "a1b", "b2"):
+        log = WorkerLog(store, replace(task, pack=pack))
+        os.write(log.descriptor, f"words of {pack}\n".encode())
+        os.close(log.descriptor)
+        names[pack] = log.name
+    files_read.clear()
+    assert collect_logs(store, packs=["a1"]) == 1
+    assert {name for name in files_read if name.startswith(FOLDER)} == {names["a1"]}
+    assert [log.text for log in stored_logs(store, task.ids[0])] == ["words of a1\n"]
+    assert store.files.names(FOLDER) == sorted([names["a1b"], names["b2"]])
 
 
 def test_logs_are_merged_and_equal_ones_collapse(task: PackTask, store: ResultStore) -> None:

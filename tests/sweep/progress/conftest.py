@@ -42,14 +42,24 @@ def _queue(packs: Sequence[Pack | Job]) -> PackQueue:
     return PackQueue(jobs, PlainBooks())
 
 
+@dataclass(frozen=True, kw_only=True)
+class FilesOfMarks:
+    """What a look asks of the files of a store."""
+
+    mark_seconds: float = 0.0
+
+
 @dataclass
 class StoreOfMarks:
-    """What a look asks of a store."""
+    """What a look asks of a store. readings: how often the marks were read."""
 
     marks: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     resumed: Sequence[str] = ()
+    files: FilesOfMarks = FilesOfMarks()
+    readings: int = 0
 
     def inflight(self) -> dict[str, Mapping[str, Any]]:
+        self.readings += 1
         return dict(self.marks)
 
     def checkpoints(self) -> list[str]:
@@ -62,6 +72,7 @@ class Simulation:
 
     seconds: how long a pack takes; share: what of that is training. workers: by device. resumed: the part of its steps
     that a pack's checkpoint has. start: when the workers are ready; between: for how long they have no pack after one.
+    mark_seconds: of the store.
     """
 
     packs: Sequence[Pack | Job]
@@ -71,6 +82,7 @@ class Simulation:
     resumed: Mapping[str, float] = field(default_factory=dict)
     start: float = 0.0
     between: float = 0.0
+    mark_seconds: float = 0.0
     now: float = 0.0
     seen: list[tuple[float, Snapshot]] = field(default_factory=list)
     _next: float = 0.0
@@ -79,7 +91,7 @@ class Simulation:
     def __post_init__(self) -> None:
         self.queue = _queue(self.packs)
         self.queue.ledger.clock = lambda: self.now
-        self.store = StoreOfMarks()
+        self.store = StoreOfMarks(files=FilesOfMarks(mark_seconds=self.mark_seconds))
         self.looking = Look(self.queue, self.store, frozenset(self.resumed))  # type: ignore[arg-type]
         self._free = {device: [self.start] * count for device, count in self.workers.items()}
 

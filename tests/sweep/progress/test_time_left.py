@@ -112,6 +112,20 @@ def test_the_time_between_packs_counts(pack: Make, simulate: Make) -> None:
     assert all(0.8 < ratio < 1.25 for ratio in between(told, 0.3, 0.95))
 
 
+def test_marks_that_are_made_rarely_are_read_rarely(pack: Make, simulate: Make) -> None:
+    """Where each is a request that is paid for; what is shown goes on at every look, and stays as good."""
+    packs = [pack(i) for i in range(20)]
+    readings = {}
+    for mark_seconds in (0.0, 10.0):
+        simulation = simulate(packs, lambda _: 60.0, {"cpu": 2}, mark_seconds=mark_seconds)
+        told = errors(simulation, every=0.5)
+        assert simulation.now == 600
+        assert len({snapshot.seconds for _, snapshot in simulation.seen}) == 1200
+        assert all(0.8 < ratio < 1.25 for ratio in between(told, 0.2, 0.9))
+        readings[mark_seconds] = simulation.store.readings
+    assert readings == {0.0: 1200, 10.0: 120}
+
+
 def test_slow_machines_are_no_surprise_at_the_end(pack: Make, simulate: Make) -> None:
     """Packs take one to four times as long, at random: what has come back first is not what the rest takes."""
     chance = random.Random(3)
