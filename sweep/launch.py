@@ -202,7 +202,7 @@ class Launch:
         outcome = Outcome(
             plans=tuple(self._plan(entry) for entry in self.entries),
             statuses=dict(self.queue.counts.statuses),
-            interrupted=self.interrupted,
+            interrupted=self.interrupted and not (self.queue.fault or self.queue.traceback),
             halted=self.queue.halted,
             fault=self.queue.fault,
             traceback=self.queue.traceback,

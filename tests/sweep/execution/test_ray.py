@@ -117,7 +117,8 @@ def test_a_death_is_told_in_one_short_line(tmp_path: Path, said: str, told: str,
     assert told in death.why
     assert "\n" not in death.why
     assert len(death.why) <= 300
-    assert (death.lost, death.status) == (lost, "crashed")
+    assert (death.lost, death.status) == (lost, "out_of_memory" if death.starved else "crashed")
+    assert death.starved == ("memory" in told)
     assert death_of(None) == death_of(str(tmp_path / "none"))
     assert death_of(None).why == "the worker process died"
 
