@@ -2,7 +2,7 @@
 
     python tests/benchmarks/chaos.py [FAULTS] [SEED]
 
-FAULTS (default 200) faults of all kinds, five at least of each, strike a study of 32 trials that is launched again
+FAULTS (default 200) faults of all kinds, five at least of each, strike a study of 44 trials that is launched again
 until it is done, life after life, each with a store of its own. The study ends each time as in the calm, or the program
 fails. The kinds and the moments are the seed's, which is printed; how far the work is then depends on the machine.
 """

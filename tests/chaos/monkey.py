@@ -95,9 +95,10 @@ class Monkey(Watch):
 
     def _strike_driver(self, fault: Fault) -> str:
         found = self._in_phase(fault.phase)
-        if not found or not self.drivers:
+        begun = self._await(self._begun) if found else None
+        if not begun:
             return ""
-        driver = self.drivers[int(fault.chance * len(self.drivers))]
+        driver = begun[int(fault.chance * len(begun))]
         number = SIGNALS[fault.kind]
         phase = self._phase(mark["process"] for mark in found)
         driver.send_signal(number)
@@ -170,9 +171,11 @@ class Monkey(Watch):
 
         if not self._await(lambda: both() or other.poll() is not None) or other.poll() is not None:
             return "train"
-        driver = self.drivers[int(fault.chance * len(self.drivers))]
-        self._expect(driver, 75)
-        driver.terminate()
+        begun = self._await(self._begun)
+        if begun:
+            driver = begun[int(fault.chance * len(begun))]
+            self._expect(driver, 75)
+            driver.terminate()
         return "train"
 
     # Nodes

@@ -61,6 +61,12 @@ class Watch:
         self.drivers.append(self.study.launch(*where, *self.options, *more))
         return self.drivers[-1]
 
+    def _begun(self) -> list[psutil.Popen]:
+        """The launches that have begun: before, they are like any program that is starting."""
+        store = self.study.store
+        beating = {record["process"] for record in store.beating().values()} if store is not None else set()
+        return [driver for driver in self.drivers if driver.pid in beating]
+
     def _done(self) -> bool:
         store = self.study.store
         return store is not None and store.trials(["trial"]).num_rows == self.planned

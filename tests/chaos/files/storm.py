@@ -87,16 +87,18 @@ def _stormy(steps, model, objectives):
 
 
 def _stormy_axes():
-    """32 trials of four shapes: packs of 18, 6 and 2, and of 4 and 2 one after another; one trial kills its worker."""
+    """44 trials of ten shapes: packs of 18, 6 and 2, and of 4 and 2 one after another; one trial kills its worker."""
     from studies.axes import union
 
     poison = [Moody(number=6.0, pause=0.02), Moody(number=9.0, pause=0.02, fault=EXIT)]
+    pair = [Moody(number=3.0 + number / 8, pause=0.02) for number in range(2)]
     slow = [Moody(number=1.0 + number / 8, pause=0.01) for number in range(6)]
     return union(
         _stormy(128, Shift(), _objectives()),
         _stormy(96, Shift(), [Moody(number=2.0 + number / 8, pause=0.02) for number in range(6)]),
         _stormy(64, SlowShift(), slow),
         _stormy(48, Shift(), poison),
+        *(_stormy(steps, Shift(), pair) for steps in range(20, 44, 4)),
     )
 
 
