@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, cache_folder, is_offline
 from results.commit import new_identity, now
@@ -24,7 +25,7 @@ from sweep.exit_codes import INTERRUPTED, SOME_FAILED
 from sweep.failures import FIRST_FAILURES
 from sweep.interruption import beating, bounded, stoppable
 from sweep.jobs import Jobs
-from sweep.leftovers import at_work_on, checkpointed, tidy
+from sweep.leftovers import checkpointed, surely_at_work_on, tidy
 from sweep.ordering import ordered
 from sweep.pack import Decision, Pack
 from sweep.pack_queue import Job, PackQueue
@@ -170,16 +171,28 @@ class Launch:
         """The names of what is launched."""
         return [plan.study.name for plan in self.plans]
 
-    def check_alone(self) -> None:
-        """Refuses to do what another launch is doing, unless that is asked for."""
-        others = [] if self.options.beside else at_work_on(self.store, self.studies)
-        if others:
-            other = others[0]
+    def check_alone(self) -> bool:
+        """Refuses to do what another launch is doing, unless that is asked for.
+
+        True where it had to wait to see that, for one that was killed or has ended: then what was planned may be old.
+        """
+        awaited = False
+
+        def wait(other: Mapping[str, Any]) -> None:
+            nonlocal awaited
+            awaited = True
+            where = f"process {other.get('process')} on {other.get('host')}, alive {other['seconds']:.0f} s ago"
+            why = f"{where}, was at work on {', '.join(other['studies'])} and may have been killed"
+            print(f"sweep: note: {why}; waiting, some two minutes at most, to see", file=sys.stderr, flush=True)
+
+        other = None if self.options.beside else surely_at_work_on(self.store, self.studies, wait)
+        if other is not None:
             raise StudyError(
                 f"{', '.join(other['studies'])} is being launched by process {other.get('process')} on "
                 f"{other.get('host')}, alive {other['seconds']:.0f} s ago; wait, stop it (sweep cancel), or launch "
                 "beside it with --force: both may do the same work, and no result is lost or doubled"
             )
+        return awaited
 
     def run(
         self, executor: Executor, watch: Callable[[PackQueue], contextlib.AbstractContextManager[object]]

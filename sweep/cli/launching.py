@@ -211,7 +211,8 @@ def _launch(
         print("\n".join([f"{work.counted(len(needs), 'prerequisite')}:", *work.prerequisite_lines(needs, "  ")]))
     if launch.idle:
         return summary.nothing_to_do(launch, namespace)
-    launch.check_alone()
+    if launch.check_alone():  # what another launch has done meanwhile is not done again
+        return _launch(namespace, entries, store, chosen, executor)
     for other in live_launches(store).values():
         where = f"process {other.get('process')} on {other.get('host')}"
         print(f"sweep: note: another launch is at work on this store ({where}); both may do the same", file=sys.stderr)

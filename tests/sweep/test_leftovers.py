@@ -8,12 +8,14 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from results.store import ResultStore
-from sweep.leftovers import TIDY_SECONDS, live_launches, tidy
+from sweep.leftovers import TIDY_SECONDS, WATCH_SECONDS, live_launches, surely_at_work_on, tidy
 from sweep.worker_log import FOLDER
 
 HERE = socket.gethostname()
@@ -66,3 +68,84 @@ def test_of_a_launch_that_is_surely_dead_its_words_alone_are_kept(store: ResultS
     tidy(store)
     assert left(store) == []
     assert store.scan("logs", ["launch", "text"]).to_pylist() == [{"launch": "dead", "text": "words\n"}]
+
+
+# Whether another launch is at work on a study
+
+
+class Hours:
+    """A clock that moves by being slept on, and what happens at its seconds; `told` is what one waits for."""
+
+    def __init__(self, events: dict[float, Callable[[], None]] | None = None) -> None:
+        self.seconds = 0.0
+        self.events = events or {}
+        self.told: list[str] = []
+
+    def now(self) -> datetime.datetime:
+        return NOW + datetime.timedelta(seconds=self.seconds)
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        for when in [when for when in self.events if when <= self.seconds]:
+            self.events.pop(when)()
+
+    def found(self, store: ResultStore) -> str | None:
+        """Who is surely at work on the study "wide"."""
+        told = surely_at_work_on(store, ["wide"], lambda one: self.told.append(one["launch"]), self.now, self.sleep)
+        return None if told is None else str(told["launch"])
+
+
+NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+
+
+def beat(store: ResultStore, launch: str, at: float, **more: Any) -> None:
+    """A heartbeat of a launch elsewhere, so many seconds after noon."""
+    time = NOW + datetime.timedelta(seconds=at)
+    record = {"launch": launch, "studies": ["wide", "deep"], "host": "elsewhere", "process": 1}
+    store.files.write(f"heartbeats/{launch}.json", json.dumps(record | {"time": time.isoformat()} | more).encode())
+
+
+@pytest.mark.parametrize("age", [3.0, 100.0, -30.0])
+def test_a_launch_elsewhere_that_was_killed_holds_up_the_next_until_its_heartbeat_is_old(
+    store: ResultStore, age: float
+) -> None:
+    beat(store, "killed", -age)
+    hours = Hours()
+    assert hours.found(store) is None
+    assert 0 <= hours.seconds - (120 - age) <= WATCH_SECONDS
+    assert hours.told == ["killed"]
+    assert hours.found(store) is None  # and nobody waits again
+    assert hours.told == ["killed"]
+
+
+def test_a_launch_elsewhere_is_believed_when_it_beats_again(store: ResultStore) -> None:
+    beat(store, "alive", -15)
+    hours = Hours({5.0: lambda: beat(store, "alive", 5)})
+    assert hours.found(store) == "alive"
+    assert hours.seconds <= 5 + WATCH_SECONDS
+    assert hours.told == ["alive"]
+
+
+def test_nobody_waits_for_a_launch_that_ends_or_is_of_other_studies(store: ResultStore) -> None:
+    beat(store, "other", -15, studies=["narrow"])
+    hours = Hours({7.0: lambda: store.clear_beat("ending")})
+    assert (hours.found(store), hours.told) == (None, [])
+    beat(store, "ending", -15)
+    assert hours.found(store) is None
+    assert hours.seconds <= 7 + WATCH_SECONDS
+
+
+def test_a_launch_that_begins_meanwhile_is_watched_too(store: ResultStore) -> None:
+    beat(store, "killed", -15)
+    hours = Hours({95.0: lambda: beat(store, "new", 95), 115.0: lambda: beat(store, "new", 115)})
+    assert hours.found(store) == "new"
+    assert hours.seconds <= 115 + WATCH_SECONDS
+
+
+def test_a_launch_on_this_host_is_told_by_its_process_at_once(store: ResultStore) -> None:
+    beat(store, "ended", 0, host=HERE, process=ended_process())
+    hours = Hours()
+    assert hours.found(store) is None
+    beat(store, "alive", -110, host=HERE, process=os.getpid())
+    assert hours.found(store) == "alive"
+    assert (hours.seconds, hours.told) == (0.0, [])
