@@ -255,8 +255,8 @@ class ResultStore:
         liveness.beat(self.files, launch, studies, now())
 
     def beating(self, within: float = RUNNING_SECONDS, at: datetime | None = None) -> dict[str, dict[str, Any]]:
-        """launch -> {launch, studies, host, process, time, seconds} of those that beat within so many seconds of a
-        time, or of now."""
+        """launch -> {launch, studies, host, process, kernel, time, seconds} of those that beat within so many seconds
+        of a time, or of now."""
         return liveness.beating(self.files, within, at or now(), self.damaged)
 
     def clear_beat(self, launch: str) -> None:

@@ -30,8 +30,12 @@ def live_launches(store: ResultStore, at: datetime.datetime | None = None) -> di
 
 
 def _here(record: Mapping[str, Any]) -> bool:
-    """Whether a launch is or was a process of this host, so that its number says whether it is alive."""
-    return record.get("host") == socket.gethostname()
+    """Whether a launch is or was a process of this host, so that its number says whether it is alive.
+
+    A heartbeat of an older version does not say of which kernel it is: then the name of the host has to do.
+    """
+    same = record.get("kernel", "") in ("", liveness.kernel())
+    return same and record.get("host") == socket.gethostname()
 
 
 def _ended_here(record: Mapping[str, Any]) -> bool:

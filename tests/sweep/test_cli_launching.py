@@ -214,7 +214,7 @@ def test_a_dead_launch_on_this_host_is_no_other(sweep: Sweep, studies: Path, sto
     record = store / "heartbeats" / "dead.json"
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    record.write_text(record.read_text().replace(str(os.getpid()), str(child.pid)))
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"process": child.pid}))
     told = sweep("launch", f"{studies}:sound", "--store", store, *LOCAL, "--seeds", 3)
     assert (told.code, "note" in told.err) == (0, False)
 

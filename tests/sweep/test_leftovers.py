@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from results.liveness import kernel
 from results.store import ResultStore
 from sweep.leftovers import TIDY_SECONDS, WATCH_SECONDS, live_launches, surely_at_work_on, tidy
 from sweep.worker_log import FOLDER
@@ -26,11 +27,11 @@ def store(tmp_path: Path) -> ResultStore:
     return ResultStore.open(tmp_path / "runs", create=True)
 
 
-def leave(store: ResultStore, launch: str, host: str, process: int, age: float) -> None:
+def leave(store: ResultStore, launch: str, host: str, process: int, age: float, **more: str) -> None:
     """What a launch has in the store while it runs a pack, its heartbeat so many seconds old by this host's clock."""
     at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=age)
     beat = {"launch": launch, "studies": [], "host": host, "process": process, "time": at.isoformat()}
-    store.files.write(f"heartbeats/{launch}.json", json.dumps(beat).encode())
+    store.files.write(f"heartbeats/{launch}.json", json.dumps(beat | more).encode())
     store.request_stop(launch)
     store.request_stop(f"{launch}.pack")
     store.mark_inflight(launch, {"launch": launch})
@@ -68,6 +69,33 @@ def test_of_a_launch_that_is_surely_dead_its_words_alone_are_kept(store: ResultS
     tidy(store)
     assert left(store) == []
     assert store.scan("logs", ["launch", "text"]).to_pylist() == [{"launch": "dead", "text": "words\n"}]
+
+
+@pytest.mark.parametrize("other", ["another boot pid:[4026531836]", f"{kernel()} of a container"])
+def test_a_process_number_of_another_kernel_or_container_says_nothing(store: ResultStore, other: str) -> None:
+    """As that of a pod in its host's network, which has the host's name and numbers of its own."""
+    leave(store, "elsewhere", HERE, ended_process(), 5.0, kernel=other)
+    leave(store, "ended", HERE, ended_process(), 5.0, kernel=kernel())
+    before = left(store)
+    assert list(live_launches(store)) == ["elsewhere"]
+    tidy(store)
+    assert left(store) == [name for name in before if "elsewhere" in name] != []
+    beat(store, "elsewhere", 0, host=HERE, process=os.getpid(), kernel=other)
+    hours = Hours()
+    assert hours.found(store) is None  # watched, though there is a process of that number here
+    assert hours.told == ["elsewhere"]
+
+
+def test_a_heartbeat_says_of_which_kernel_its_process_is(store: ResultStore) -> None:
+    store.beat("mine")
+    told = subprocess.run(
+        [sys.executable, "-c", "from results.liveness import kernel; print(kernel())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert store.beating()["mine"]["kernel"] == told.stdout.rstrip("\n") == kernel()
+    assert bool(kernel()) == sys.platform.startswith("linux")
 
 
 # Whether another launch is at work on a study
