@@ -131,6 +131,7 @@ PROGRAMS = {
     "ray": """
         [ "$1" = symmetric-run ] && [ "$RAY_AUTH_MODE" = token ] && [ "${#RAY_AUTH_TOKEN}" = 64 ] || exit 90
         echo "$@" > "$NOTES/ray"
+        [ -z "$BROKEN_RAY" ] || { echo "Failed to start Ray: no port" >&2; exit 0; } # as Ray ends then
         while [ "$1" != -- ]; do shift; done
         shift
         "$@"
@@ -153,6 +154,7 @@ class Batch:
 
     process: subprocess.Popen[str]
     notes: Path
+    printed: str = ""
 
     def note(self, name: str) -> str | None:
         path = self.notes / name
@@ -166,7 +168,7 @@ class Batch:
             time.sleep(0.01)
 
     def end(self) -> int:
-        self.process.communicate(timeout=30)
+        self.printed, _ = self.process.communicate(timeout=30)
         return self.process.returncode
 
 
@@ -184,7 +186,14 @@ def batch(sweep: Sweep, tmp_path: Path) -> Iterator[Callable[..., Batch]]:
         notes = tmp_path / "notes"
         notes.mkdir()
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-        variables = {"NOTES": str(notes), "ENDS": ends, "SLOW_SRUN": "", "PATH": path, "TMPDIR": str(tmp_path)}
+        variables = {
+            "NOTES": str(notes),
+            "ENDS": ends,
+            "SLOW_SRUN": "",
+            "BROKEN_RAY": "",
+            "PATH": path,
+            "TMPDIR": str(tmp_path),
+        }
         slurm = {"SLURM_NNODES": "2", "SLURM_JOB_ID": "4711"}
         process = subprocess.Popen(
             ["bash", str(tmp_path / "job.sh")],
@@ -214,6 +223,16 @@ def test_a_batch_job_ends_as_its_launch_does(batch: Callable[..., Batch], code: 
     launched = ["-m", "sweep", "launch", "digits/hvae", *STORE, "--where", CONDITION, "--address", "auto"]
     assert (job.note("launch") or "").splitlines() == launched
     assert not list(tmp_path.glob("tmp.*"))  # nothing is left in the folder of temporary files
+
+
+def test_a_job_whose_ray_does_not_start_has_failed(batch: Callable[..., Batch]) -> None:
+    job = batch("0", BROKEN_RAY="1")
+    assert job.end() == 1
+    assert (job.note("launch"), job.note("scontrol")) == (None, None)
+    assert job.printed.splitlines() == [
+        "Failed to start Ray: no port",
+        "sweep: error: the launch never began; what Ray says of that is above",
+    ]
 
 
 def test_ray_understands_what_a_batch_job_tells_it(batch: Callable[..., Batch]) -> None:
