@@ -146,14 +146,21 @@ def beating(
     """
     alive: dict[str, dict[str, Any]] = {}
     for launch, record in read_records(files, HEARTBEATS, damaged).items():
-        try:
-            age = (at - datetime.datetime.fromisoformat(record["time"])).total_seconds()
-        except (KeyError, TypeError, ValueError):
+        age = seconds_since(record.get("time"), at)
+        if age is None:
             damaged[f"{HEARTBEATS}/{launch}.json"] = "not a heartbeat: it has no time"
             continue
         if abs(age) <= within:
             alive[launch] = record | {"seconds": age}
     return alive
+
+
+def seconds_since(said: object, at: datetime.datetime) -> float | None:
+    """Seconds from a time that a record gives as text; None where it gives none."""
+    try:
+        return (at - datetime.datetime.fromisoformat(str(said))).total_seconds()
+    except (TypeError, ValueError):
+        return None
 
 
 def _json(record: Mapping[str, Any]) -> bytes:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from models.data.download import FOLDER_VARIABLE, MIRROR_VARIABLE, cache_folder, is_offline
 from results.commit import new_identity, now
@@ -25,7 +24,8 @@ from sweep.exit_codes import INTERRUPTED, SOME_FAILED
 from sweep.failures import FIRST_FAILURES
 from sweep.interruption import beating, bounded, stoppable
 from sweep.jobs import Jobs
-from sweep.leftovers import checkpointed, surely_at_work_on, tidy
+from sweep.launches import surely_at_work_on, where
+from sweep.leftovers import checkpointed, tidy
 from sweep.ordering import ordered
 from sweep.pack import Decision, Pack
 from sweep.pack_queue import Job, PackQueue
@@ -176,23 +176,16 @@ class Launch:
 
         True where it had to wait to see that, for one that was killed or has ended: then what was planned may be old.
         """
-        awaited = False
-
-        def wait(other: Mapping[str, Any]) -> None:
-            nonlocal awaited
-            awaited = True
-            where = f"process {other.get('process')} on {other.get('host')}, alive {other['seconds']:.0f} s ago"
-            why = f"{where}, was at work on {', '.join(other['studies'])} and may have been killed"
-            print(f"sweep: note: {why}; waiting, some two minutes at most, to see", file=sys.stderr, flush=True)
-
-        other = None if self.options.beside else surely_at_work_on(self.store, self.studies, wait)
+        if self.options.beside:
+            return False
+        other, waited = surely_at_work_on(self.store, self.studies)
         if other is not None:
             raise StudyError(
-                f"{', '.join(other['studies'])} is being launched by process {other.get('process')} on "
-                f"{other.get('host')}, alive {other['seconds']:.0f} s ago; wait, stop it (sweep cancel), or launch "
-                "beside it with --force: both may do the same work, and no result is lost or doubled"
+                f"{', '.join(other['studies'])} is being launched by {where(other)}, alive {other['seconds']:.0f} s "
+                "ago; wait, stop it (sweep cancel), or launch beside it with --force: both may do the same work, and "
+                "no result is lost or doubled"
             )
-        return awaited
+        return waited
 
     def run(
         self, executor: Executor, watch: Callable[[PackQueue], contextlib.AbstractContextManager[object]]

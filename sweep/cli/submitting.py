@@ -162,14 +162,13 @@ def _refuse_running(submission: Submission) -> None:
     """Refuses studies that a live launch is at work on, where the store can be seen from here."""
     from results.files import StoreError
     from results.store import ResultStore
-    from sweep.leftovers import at_work_on
+    from sweep.launches import at_work_on, where
 
     try:
         found = at_work_on(ResultStore.open(submission.store), submission.studies)
     except StoreError:
         return  # not made yet, or not to be seen from here; the launch on the head looks again
     for record in found:
-        where = f"process {record.get('process')} on {record.get('host')}"
         raise UsageError(
-            f"launch {record['launch']} ({where}) is at work on these studies; --force submits all the same"
+            f"launch {record['launch']} ({where(record)}) is at work on these studies; --force submits all the same"
         )

@@ -89,6 +89,20 @@ def test_a_trial_that_never_ended_is_found_by_its_log(sweep: Sweep, store: Path,
     assert ": running" not in sweep("logs", "abcd", "--store", store).out
 
 
+def test_a_launch_that_was_killed_on_this_host_writes_no_log(
+    sweep: Sweep, store: Path, opened: ResultStore, ended_process: int
+) -> None:
+    """Though its heartbeat is young: nobody waits for it to grow old."""
+    header = told(["abcd" * 4]) | {"started": now().isoformat()}
+    opened.files.write(f"{FOLDER}/packone-one.log", json.dumps(header).encode() + b"\nlast words\n")
+    opened.beat("l", ["own/half"])
+    beat = store / "heartbeats" / "l.json"
+    beat.write_text(json.dumps(json.loads(beat.read_text()) | {"process": ended_process}))
+    lines = sweep("logs", "abcd", "--store", store).out.splitlines()
+    assert (lines[0].endswith(": the worker process died"), lines[1]) == (True, "last words")
+    assert sweep("logs", "abcd" * 4, "--store", store, "--follow").out.splitlines() == lines
+
+
 def test_a_silent_trial_says_so(sweep: Sweep, store: Path, opened: ResultStore) -> None:
     trial = next(row["trial"] for row in opened.trials().to_pylist() if row["status"] == "completed")
     assert sweep("logs", trial, "--store", store).out == f"trial {trial}: nothing was printed\n"
