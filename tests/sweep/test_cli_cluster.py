@@ -16,7 +16,7 @@ import pytest
 from results.commit import now
 from results.store import ResultStore
 from studies.catalogue import find
-from sweep.cli import logs, submitting
+from sweep.cli import forwarding, logs, submitting
 from sweep.cli.main import parser
 from sweep.worker_log import FOLDER, log_row
 
@@ -194,8 +194,7 @@ def test_waiting_ends_with_the_launch_or_with_patience(
 def forwarded(*arguments: str) -> list[str]:
     namespace = parser().parse_args(arguments)
     namespace.arguments = arguments
-    files = {name: name.replace(str(file), file.name, 1) for name, file in submitting.own_files(namespace).items()}
-    return list(submitting.forwarded(namespace, submitting.OWN, files))
+    return list(forwarding.forwarded(namespace, forwarding.renamed(namespace, lambda file: file.name)))
 
 
 def test_all_that_launch_takes_is_forwarded_as_it_was_written() -> None:
@@ -269,6 +268,25 @@ def test_two_files_of_one_name_cannot_travel_together(sweep: Sweep, studies: Pat
     ended = sweep("submit", *names, "--store", tmp_path / "runs", *HEAD)
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert "names of their own, not twice own.py" in ended.err
+
+
+def test_one_file_may_be_named_in_two_ways(studies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(studies.parent)
+    assert forwarding.by_base_name([Path("own.py"), studies]).keys() == {"own.py"}
+    words = forwarded("submit", "./own.py:sound", f"{studies}:half@small", "--store", "/runs", *HEAD)
+    assert words[:2] == ["own.py:sound", "own.py:half@small"]
+
+
+def test_a_folder_that_travels_may_hold_two_files_of_one_name(studies: Path, tmp_path: Path) -> None:
+    for folder, text in (("a", "test-faulty-a"), ("b", "test-faulty-b")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "own.py").write_text(studies.read_text().replace("test-faulty", text))
+    names = (f"{tmp_path}/a/own.py:sound", f"{tmp_path}/b/own.py:half")
+    arguments = ("submit", *names, "--store", "/runs", *HEAD, "--working-dir", str(tmp_path))
+    namespace = parser().parse_args(arguments)
+    namespace.arguments = arguments
+    made = submitting._submission(namespace, find(namespace.names))
+    assert list(made.words) == ["a/own.py:sound", "b/own.py:half", "--store", "/runs"]
 
 
 def test_a_folder_that_travels_holds_the_users_file(sweep: Sweep, studies: Path, tmp_path: Path) -> None:

@@ -121,6 +121,31 @@ def test_a_users_file_is_named_by_its_whole_path(sweep: Sweep, studies: Path, mo
     assert (launch.names, launch.store, launch.seeds) == ([f"{studies.resolve()}:sound@small"], "/shared/runs", 2)
 
 
+def test_two_files_of_one_name_are_told_apart_by_their_paths(
+    sweep: Sweep, studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Slurm, where nothing travels; a manifest for KubeRay holds their texts by their names."""
+    (tmp_path / "own.py").write_text(studies.read_text().replace("test-faulty", "test-faulty-recipe"))
+    monkeypatch.chdir(tmp_path)
+    names = (f"{studies}:sound", "./own.py:half")
+    launch = check_launch(launch_of(made(sweep, "slurm", *names, *STORE)))
+    assert launch.names == [f"{studies.resolve()}:sound", f"{tmp_path.resolve()}/own.py:half"]
+    ended = sweep("recipe", "kuberay", *names, *STORE, *IMAGE, "--claim", "nfs:/shared")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "names of their own, not twice own.py" in ended.err
+
+
+@pytest.mark.parametrize("verb", ["submit", "recipe"])
+def test_each_option_of_a_verbs_own_is_known_with_its_words(verb: str) -> None:
+    """Else a word of it would be handed on to `sweep launch`."""
+    verbs = next(action.choices for action in parser()._actions if isinstance(action.choices, dict))
+    own = verbs[verb].get_default("own")
+    usual = verbs["launch"]._option_string_actions
+    assert own.keys() - {"-h", "--help", "--address"} == verbs[verb]._option_string_actions.keys() - usual.keys()
+    for option, words in own.items():
+        assert verbs[verb]._option_string_actions[option].nargs == (None if words else 0)
+
+
 # What stands for the programs of a cluster. The launch notes what it gets, and ends as it is told.
 PROGRAMS = {
     "srun": """
