@@ -157,7 +157,7 @@ def _name(namespace: Namespace, studies: Sequence[str]) -> str:
 
 def _kubernetes(text: str) -> str:
     if not _KUBERNETES.fullmatch(text) or len(text) > _LONGEST + 6:
-        raise argparse.ArgumentTypeError(f"a name of small letters, digits and '-', not {text!r}")
+        raise argparse.ArgumentTypeError(f"a name of lower-case letters, digits and '-', not {text!r}")
     return text
 
 

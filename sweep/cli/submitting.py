@@ -87,7 +87,7 @@ def _submission(namespace: Namespace, entries: Sequence[Entry]) -> Submission:
     store = everywhere(namespace)
     folder = Path(namespace.working_dir) if namespace.working_dir else None
     if folder is not None and not folder.is_dir():
-        raise UsageError(f"--working-dir is a folder, and {folder} is none")
+        raise UsageError(f"--working-dir must be a folder, not {folder}")
     return Submission(
         words=list(forwarded(namespace, renamed(namespace, lambda file: _place(file, folder)))),
         studies=sorted(entry.study.name for entry in entries),

@@ -252,7 +252,7 @@ def test_what_is_no_job_server_is_one_line(sweep: Sweep, listening: str, tmp_pat
         ((*HEAD, "--store", "runs"), "--store must mean the same on the nodes of the cluster, so it is absolute"),
         ((*HEAD, "--where", "model.latents=7"), "model.latents"),
         ((*HEAD, "--executor", "local"), "has no option --executor"),
-        ((*HEAD, "--working-dir", "/nowhere"), "--working-dir is a folder, and /nowhere is none"),
+        ((*HEAD, "--working-dir", "/nowhere"), "--working-dir must be a folder, not /nowhere"),
     ],
 )
 def test_mistakes_are_one_line(sweep: Sweep, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:

@@ -423,7 +423,10 @@ def test_a_users_file_and_a_volume_are_mounted_where_the_launch_names_them(sweep
         (("kuberay", "digits", *STORE, *IMAGE, "--claim", "nfs"), "NAME:/PATH, not 'nfs'"),
         (("kuberay", "digits", *STORE, *IMAGE, "--memory", "lots"), "not 'lots'"),
         (("kuberay", "digits", *STORE, *IMAGE, "--partition", "p"), "--partition is for slurm, not for kuberay"),
-        (("kuberay", "digits", *STORE, *IMAGE, "--job-name", "My_Job"), "not 'My_Job'"),
+        (
+            ("kuberay", "digits", *STORE, *IMAGE, "--job-name", "My_Job"),
+            "lower-case letters, digits and '-', not 'My_Job'",
+        ),
     ],
 )
 def test_mistakes_are_one_line(sweep: Sweep, arguments: tuple[str, ...], told: str) -> None:
