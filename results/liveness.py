@@ -7,12 +7,14 @@ alone.
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import os
 import re
 import socket
 from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,6 +111,19 @@ def read_records(files: Files, folder: str, damaged: MutableMapping[str, str]) -
     return records
 
 
+@functools.cache
+def kernel() -> str:
+    """What tells this kernel, and its numbering of processes, from others: equal numbers then mean one process.
+
+    The name of a host is not enough: pods in the network of their host share it, and so do machines all of one name.
+    Of Linux since it was started, and of a container of its own; empty where that cannot be told.
+    """
+    try:
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
 def beat(files: Files, launch: str, studies: Sequence[str], at: datetime.datetime) -> None:
     """Says that a launch of this process, of these studies, is alive at this time."""
     record = {
@@ -116,6 +131,7 @@ def beat(files: Files, launch: str, studies: Sequence[str], at: datetime.datetim
         "studies": list(studies),
         "host": socket.gethostname(),
         "process": os.getpid(),
+        "kernel": kernel(),
         "time": at.isoformat(),
     }
     files.write(file_name(HEARTBEATS, launch, "json"), _json(record), durable=False)
@@ -130,14 +146,21 @@ def beating(
     """
     alive: dict[str, dict[str, Any]] = {}
     for launch, record in read_records(files, HEARTBEATS, damaged).items():
-        try:
-            age = (at - datetime.datetime.fromisoformat(record["time"])).total_seconds()
-        except (KeyError, TypeError, ValueError):
+        age = seconds_since(record.get("time"), at)
+        if age is None:
             damaged[f"{HEARTBEATS}/{launch}.json"] = "not a heartbeat: it has no time"
             continue
         if abs(age) <= within:
             alive[launch] = record | {"seconds": age}
     return alive
+
+
+def seconds_since(said: object, at: datetime.datetime) -> float | None:
+    """Seconds from a time that a record gives as text; None where it gives none."""
+    try:
+        return (at - datetime.datetime.fromisoformat(str(said))).total_seconds()
+    except (TypeError, ValueError):
+        return None
 
 
 def _json(record: Mapping[str, Any]) -> bytes:

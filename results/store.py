@@ -14,6 +14,7 @@ not in `trials`. So nothing ever has to be locked, repaired or written twice.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -248,9 +249,10 @@ class ResultStore:
         """Says that a launch, of these studies, is alive now, with host, process and time."""
         liveness.beat(self.files, launch, studies, now())
 
-    def beating(self, within: float = RUNNING_SECONDS) -> dict[str, dict[str, Any]]:
-        """launch -> {launch, studies, host, process, time, seconds} of those that beat within so many seconds."""
-        return liveness.beating(self.files, within, now(), self.damaged)
+    def beating(self, within: float = RUNNING_SECONDS, at: datetime | None = None) -> dict[str, dict[str, Any]]:
+        """launch -> {launch, studies, host, process, kernel, time, seconds} of those that beat within so many seconds
+        of a time, or of now."""
+        return liveness.beating(self.files, within, at or now(), self.damaged)
 
     def clear_beat(self, launch: str) -> None:
         """A launch has ended."""

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from results.commit import now
 from results.files import StoreError, Vanished
 from results.store import ResultStore
+from sweep.launches import live_launches
 from sweep.worker_log import FOLDER, KEPT_BYTES, log_row
 
 DEAD = "the worker process died"
@@ -89,7 +90,7 @@ def logs_of(store: ResultStore, trial: str) -> list[PackLog]:
     live = [log for log in live_logs(store).values() if trial in log.trials]
     known = {log.log: log for log in (*live, *stored_logs(store, trial))}  # a row takes the place of its live file
     logs = sorted(known.values(), key=lambda log: (log.started, log.log))
-    alive = store.beating() if live else {}
+    alive = live_launches(store) if live else {}
     return [
         replace(log, outcome=DEAD) if log.ended is None and (log is not logs[-1] or log.launch not in alive) else log
         for log in logs

@@ -23,7 +23,8 @@ from sweep.exit_codes import INTERRUPTED, SOME_FAILED
 from sweep.failures import FIRST_FAILURES
 from sweep.interruption import beating, bounded, stoppable
 from sweep.jobs import Jobs
-from sweep.leftovers import at_work_on, checkpointed, tidy
+from sweep.launches import surely_at_work_on, where
+from sweep.leftovers import checkpointed, tidy
 from sweep.ordering import ordered
 from sweep.pack import Decision, Pack
 from sweep.pack_queue import PackQueue
@@ -169,16 +170,21 @@ class Launch:
         """The names of what is launched."""
         return [plan.study.name for plan in self.plans]
 
-    def check_alone(self) -> None:
-        """Refuses to do what another launch is doing, unless that is asked for."""
-        others = [] if self.options.beside else at_work_on(self.store, self.studies)
-        if others:
-            other = others[0]
+    def check_alone(self) -> bool:
+        """Refuses to do what another launch is doing, unless that is asked for.
+
+        True where it had to wait to see that, for one that was killed or has ended: then what was planned may be old.
+        """
+        if self.options.beside:
+            return False
+        other, waited = surely_at_work_on(self.store, self.studies)
+        if other is not None:
             raise StudyError(
-                f"{', '.join(other['studies'])} is being launched by process {other.get('process')} on "
-                f"{other.get('host')}, alive {other['seconds']:.0f} s ago; wait, stop it (sweep cancel), or launch "
-                "beside it with --force: both may do the same work, and no result is lost or doubled"
+                f"{', '.join(other['studies'])} is being launched by {where(other)}, alive {other['seconds']:.0f} s "
+                "ago; wait, stop it (sweep cancel), or launch beside it with --force: both may do the same work, and "
+                "no result is lost or doubled"
             )
+        return waited
 
     def run(
         self, executor: Executor, watch: Callable[[PackQueue], contextlib.AbstractContextManager[object]]

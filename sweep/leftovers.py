@@ -1,36 +1,18 @@
-"""Leftovers: which launches are alive, and what killed ones left in the store."""
+"""Leftovers: what killed launches left in the store."""
 
 from __future__ import annotations
 
 import math
-import socket
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 from results import liveness
 from results.schema import FINISHED
 from results.store import ResultStore
 from sweep.kept_logs import ABANDONED, collect_logs
+from sweep.launches import ended_here
 
 # A heartbeat's age is the difference of two hosts' clocks, which may disagree by minutes; by an hour they do not.
 TIDY_SECONDS = 3600.0
-
-
-def live_launches(store: ResultStore) -> dict[str, dict[str, Any]]:
-    """The launches that have lately said that they are alive, without those of this host whose process has ended."""
-    return {launch: record for launch, record in store.beating().items() if not _ended_here(record)}
-
-
-def _ended_here(record: Mapping[str, Any]) -> bool:
-    """Whether a launch was a process of this host that is there no more."""
-    import psutil
-
-    return record.get("host") == socket.gethostname() and not psutil.pid_exists(int(record.get("process", 0)))
-
-
-def at_work_on(store: ResultStore, studies: Collection[str]) -> list[dict[str, Any]]:
-    """What the live launches of any of these studies last said."""
-    return [record for record in live_launches(store).values() if set(studies) & set(record.get("studies", ()))]
 
 
 def tidy(store: ResultStore) -> None:
@@ -39,7 +21,7 @@ def tidy(store: ResultStore) -> None:
     What their workers printed is kept. Nothing is touched of a launch that may be alive: one that beat within the last
     hour, unless it was a process of this host that has ended.
     """
-    spared = {launch for launch, record in store.beating(TIDY_SECONDS).items() if not _ended_here(record)}
+    spared = {launch for launch, record in store.beating(TIDY_SECONDS).items() if not ended_here(record)}
     for launch in store.beating(math.inf):
         if launch not in spared:
             store.clear_beat(launch)

@@ -51,7 +51,7 @@ def connect(address: str) -> None:
             runtime_env={"env_vars": {"RAY_CHDIR_TO_TRIAL_DIR": "0"}},
         )
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise ExecutorError(f"no Ray to be used at {address}: {one_line(error)}") from error
+        raise ExecutorError(f"cannot use the Ray at {address}: {one_line(error)}") from error
 
 
 def nodes() -> list[Node]:

@@ -75,7 +75,7 @@ def check_listening(address: str) -> None:
         why = error.strerror if isinstance(error, OSError) else None
         raise ExecutorError(f"no Ray listens at {address}: {why or one_line(error)}") from None
     if len(answer) < 4 or answer[3:4] != b"\x04":  # a gRPC server, as Ray's is, answers with its HTTP/2 settings
-        raise ExecutorError(f"what listens at {address} is no Ray; the port of a head is 6379 by default")
+        raise ExecutorError(f"what listens at {address} is not a Ray head; its port is 6379 by default")
 
 
 @functools.cache

@@ -59,6 +59,8 @@ class SlurmJob:
 # Why it is as it is:
 # * `ray symmetric-run` runs on each node the same line: it starts Ray there, and on the first node the launch. At its
 #   end it stops all Ray of the user on its nodes, hence --exclusive.
+# * Where Ray does not start, or is interrupted, `ray symmetric-run` says so and ends with 0. The file that gets the
+#   process id of the launch then shows whether there was one.
 # * srun would hand a signal to every process of every node, Ray's too. The launch alone must get it: this script runs
 #   on the first node, as the launch does, and signals it by its process id.
 # * A launch ends with 75 also where it was cancelled or where the disk is full; only what the time limit has cut short
@@ -107,6 +109,11 @@ while [ -n "$signalled" ]; do # a signal ends the waiting, not the step
   again=$?
   if [ "$again" -ne 127 ]; then code=$again; fi # 127: it had ended before
 done
+
+if [ "$code" -eq 0 ] && [ ! -s "$launch" ]; then
+  echo "sweep: error: the launch never began; what Ray says of that is above"
+  code=1
+fi
 
 # 0 all finished, 1 a bug, 2 bad input, 3 some trials failed: these are answers. Else the time limit came first.
 if [ -n "$near_limit" ] && [ "$code" -gt 3 ]; then

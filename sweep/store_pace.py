@@ -1,9 +1,8 @@
-"""How fast studies get on and who is at work on them, from the store alone: from anywhere that sees it."""
+"""How fast studies get on, from the store alone: from anywhere that sees it."""
 
 from __future__ import annotations
 
 import datetime
-import math
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,30 +16,8 @@ if TYPE_CHECKING:
     from studies.trial import Trial
 
 WINDOW_SECONDS = 300.0  # over which finished trials are counted
-SILENT_SECONDS = 120.0  # workers tell of their steps once a second, but of one evaluation only when it begins
-LATE_SECONDS = 60.0  # a launch beats every twenty seconds
 LEAST_SECONDS = 5.0  # of work, before a pace is told
 WATCHED_SECONDS = 60.0  # from which on what was seen is taken for the pace
-
-
-def age(said: object, at: datetime.datetime) -> float | None:
-    """Seconds since a time that a record gives as text; None where it gives none."""
-    try:
-        return (at - datetime.datetime.fromisoformat(str(said))).total_seconds()
-    except (TypeError, ValueError):
-        return None
-
-
-def gone_launches(store: ResultStore, alive: Collection[str]) -> list[dict[str, Any]]:
-    """Launches that have left a heartbeat and are not alive: killed, or their host is lost. `seconds` is its age."""
-    beats = store.beating(math.inf)
-    return [beats[launch] for launch in sorted(beats) if launch not in alive]
-
-
-def silent(pack: Mapping[str, Any], at: datetime.datetime) -> float | None:
-    """For how many seconds the worker of a running pack has said nothing, where that is long; else None."""
-    seconds = age(pack.get("at"), at)
-    return seconds if seconds is not None and seconds >= SILENT_SECONDS else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,11 @@ while [ -n "$signalled" ]; do # a signal ends the waiting, not the step
   if [ "$again" -ne 127 ]; then code=$again; fi # 127: it had ended before
 done
 
+if [ "$code" -eq 0 ] && [ ! -s "$launch" ]; then
+  echo "sweep: error: the launch never began; what Ray says of that is above"
+  code=1
+fi
+
 # 0 all finished, 1 a bug, 2 bad input, 3 some trials failed: these are answers. Else the time limit came first.
 if [ -n "$near_limit" ] && [ "$code" -gt 3 ]; then
   echo "sweep: the time limit came first; back into the queue to go on"

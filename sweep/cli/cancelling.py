@@ -47,7 +47,7 @@ def add(verbs: Verbs[Parser]) -> None:
 def cancel(namespace: Namespace) -> int:
     """The verb `cancel`."""
     from studies.catalogue import find
-    from sweep.leftovers import at_work_on
+    from sweep.launches import at_work_on, where
 
     store = options.open_existing_store(namespace)
     names = {entry.study.name for entry in find(namespace.names)}
@@ -56,7 +56,7 @@ def cancel(namespace: Namespace) -> int:
         raise UsageError(f"no launch of {', '.join(sorted(names))} is at work on {namespace.store or 'this store'}")
     for launch, record in found.items():
         store.request_stop(launch)
-        print(f"asked to stop: process {record.get('process')} on {record.get('host')} (launch {launch})")
+        print(f"asked to stop: {where(record)} (launch {launch})")
     sys.stdout.flush()
     if namespace.wait is not None and not _ended(store, found, namespace.wait):
         print(f"sweep: error: still at work after {namespace.wait} s", file=sys.stderr)
@@ -68,7 +68,7 @@ def cancel(namespace: Namespace) -> int:
 
 def _ended(store: ResultStore, launches: Collection[str], seconds: float) -> bool:
     """Whether all have ended within so many seconds."""
-    from sweep.leftovers import live_launches
+    from sweep.launches import live_launches
 
     deadline = time.monotonic() + seconds
     while not live_launches(store).keys().isdisjoint(launches):

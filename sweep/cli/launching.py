@@ -195,7 +195,7 @@ def _launch(
     from results.files import StoreError
     from sweep.executor import ExecutorError
     from sweep.launch import Launch
-    from sweep.leftovers import live_launches
+    from sweep.launches import live_launches, where
     from sweep.progress.display import watch
     from sweep.sources import other_source
 
@@ -211,10 +211,11 @@ def _launch(
         print("\n".join([f"{work.counted(len(needs), 'prerequisite')}:", *work.prerequisite_lines(needs, "  ")]))
     if launch.idle:
         return summary.nothing_to_do(launch, namespace)
-    launch.check_alone()
+    if launch.check_alone():  # what another launch has done meanwhile is not done again
+        return _launch(namespace, entries, store, chosen, executor)
     for other in live_launches(store).values():
-        where = f"process {other.get('process')} on {other.get('host')}"
-        print(f"sweep: note: another launch is at work on this store ({where}); both may do the same", file=sys.stderr)
+        note = f"another launch is at work on this store ({where(other)}); both may do the same"
+        print(f"sweep: note: {note}", file=sys.stderr)
     sys.stdout.flush()
     fetching.provide_all(trial.data for plan in launch.plans for trial in _to_do(plan, chosen))
     begun: list[bool] = []

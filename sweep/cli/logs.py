@@ -93,7 +93,7 @@ def _failed_last(name: str, store: ResultStore) -> str:
 def _follow(store: ResultStore, trial: str) -> int:
     """Prints what is new, again and again, until the trial has ended or nobody is at work on it any more."""
     from sweep.kept_logs import logs_of
-    from sweep.leftovers import live_launches
+    from sweep.launches import live_launches
 
     printed: dict[str, str] = {}
     try:

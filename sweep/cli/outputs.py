@@ -215,7 +215,7 @@ def run_report(namespace: Namespace) -> int:
     """Writes the report and prints its path last."""
     from results.report import write_report
     from sweep.cli.standing import running_packs
-    from sweep.leftovers import live_launches
+    from sweep.launches import live_launches
     from sweep.outputs import build_report, left_out
 
     results, store = _results(namespace)

@@ -200,8 +200,8 @@ def cost_lines(cost: Cost, device: str) -> list[str]:
     told = [BASES[basis] for basis in cost.bases if basis in BASES]
     lines += [f"  {'':13} from {' and '.join(told)}"] if told else []
     if cost.unmeasured:
-        lines.append(f"  {'':13} without the evaluation of {work.counted(cost.unmeasured, 'trial')}: none like them")
-        lines[-1] += " has been evaluated"
+        lines.append(f"  {'':13} without the evaluation of {work.counted(cost.unmeasured, 'trial')}: no trial of")
+        lines[-1] += " their shape has been evaluated on this device"
     if cost.without:
         lines.append(f"  {'':13} without {work.counted(cost.without, 'prerequisite')}, of which nothing is known")
     return lines

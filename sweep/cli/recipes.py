@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.cli import options
+from sweep.cli.forwarding import (
+    add_launch_arguments,
+    by_base_name,
+    everywhere,
+    forwarded,
+    note_own_options,
+    own_files,
+    renamed,
+)
 from sweep.cli.options import Parser, UsageError, Verbs
-from sweep.cli.submitting import add_launch_arguments, everywhere, forwarded, own_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-# What is for `sweep recipe` alone, with the number of words that follow; and which of it is for one system alone.
-OWN = {"--nodes": 1, "--gpus": 1, "--out": 1, "--job-name": 1}
-SLURM = {"--time": 1, "--partition": 1, "--account": 1, "--setup": 1}
-KUBERAY = {"--image": 1, "--cpus": 1, "--memory": 1, "--secret": 1, "--claim": 1, "--retries": 1}
 _TIME = re.compile(r"\d+(-\d+(:\d+){0,2}|(:\d+){0,2})")
 _QUANTITY = re.compile(r"\d+(\.\d+)?([EPTGMk]|[EPTGMK]i)?")
 _KUBERNETES = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -64,14 +68,16 @@ def add(verbs: Verbs[Parser]) -> None:
         "--claim", action="append", type=_claim, metavar="NAME:PATH", help="a shared volume claim, and where it is seen"
     )
     kuberay.add_argument("--retries", type=_count, metavar="N", help="further clusters to resume in (default: 6)")
+    note_own_options(verbs, parser)
+    parser.set_defaults(alone={group.title: group._group_actions for group in (slurm, kuberay)})
 
 
 def write_recipe(namespace: Namespace) -> int:
     """The verb `recipe`."""
-    for option in KUBERAY if namespace.kind == "slurm" else SLURM:
-        if getattr(namespace, option.removeprefix("--")) is not None:
-            other = "kuberay" if namespace.kind == "slurm" else "slurm"
-            raise UsageError(f"{option} is for {other}, not for {namespace.kind}")
+    for kind, actions in namespace.alone.items():
+        for action in actions:
+            if kind != namespace.kind and getattr(namespace, action.dest) is not None:
+                raise UsageError(f"{action.option_strings[0]} is for {kind}, not for {namespace.kind}")
     studies = sorted(entry.study.name for entry in options.entries(namespace))
     store = everywhere(namespace)
     text = _slurm(namespace, studies) if namespace.kind == "slurm" else _kuberay(namespace, studies, store)
@@ -87,9 +93,9 @@ def write_recipe(namespace: Namespace) -> int:
     return 0
 
 
-def _command(namespace: Namespace, renamed: Mapping[str, str]) -> list[str]:
-    """The launch, as on the head."""
-    words = list(forwarded(namespace, OWN | SLURM | KUBERAY, renamed))
+def _command(namespace: Namespace, place: Callable[[Path], str]) -> list[str]:
+    """The launch, as on the head, where users' own files are found at the paths that `place` says."""
+    words = list(forwarded(namespace, renamed(namespace, place)))
     words.remove(namespace.kind)
     if namespace.gpus and namespace.device == "auto":
         words += ["--device", "cuda"]  # nodes with GPUs may come after the launch has begun
@@ -103,10 +109,9 @@ def _made_by(namespace: Namespace) -> str:
 def _slurm(namespace: Namespace, studies: Sequence[str]) -> str:
     from sweep.slurm import SlurmJob
 
-    renamed = {name: name.replace(str(file), str(file.resolve()), 1) for name, file in own_files(namespace).items()}
     return SlurmJob(
         name=_name(namespace, studies),
-        command=_command(namespace, renamed),
+        command=_command(namespace, lambda file: str(file.resolve())),
         made_by=_made_by(namespace),
         nodes=namespace.nodes,
         gpus=namespace.gpus,
@@ -125,11 +130,9 @@ def _kuberay(namespace: Namespace, studies: Sequence[str], store: str) -> str:
     claims = dict(namespace.claim or ())
     if "://" not in store and not any(Path(store).is_relative_to(path) for path in claims.values()):
         raise UsageError(f"--store {store} would be lost with the pods: name a bucket, or a --claim NAME:PATH above it")
-    files = own_files(namespace)
-    renamed = {name: name.replace(str(file), f"{STUDIES}/{file.name}", 1) for name, file in files.items()}
     return KubeRayJob(
         name=_name(namespace, studies),
-        command=_command(namespace, renamed),
+        command=_command(namespace, lambda file: f"{STUDIES}/{file.name}"),
         made_by=_made_by(namespace),
         image=namespace.image,
         workers=namespace.nodes,
@@ -139,7 +142,9 @@ def _kuberay(namespace: Namespace, studies: Sequence[str], store: str) -> str:
         retries=6 if namespace.retries is None else namespace.retries,
         secret=namespace.secret or "",
         claims=claims,
-        files={file.name: file.read_text(encoding="utf-8") for file in files.values()},
+        files={
+            name: file.read_text(encoding="utf-8") for name, file in by_base_name(own_files(namespace).values()).items()
+        },
     ).manifest()
 
 
@@ -152,7 +157,7 @@ def _name(namespace: Namespace, studies: Sequence[str]) -> str:
 
 def _kubernetes(text: str) -> str:
     if not _KUBERNETES.fullmatch(text) or len(text) > _LONGEST + 6:
-        raise argparse.ArgumentTypeError(f"a name of small letters, digits and '-', not {text!r}")
+        raise argparse.ArgumentTypeError(f"a name of lower-case letters, digits and '-', not {text!r}")
     return text
 
 

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.cli import options
-from sweep.cli.options import STORE_VARIABLE, Parser, UsageError, Verbs
+from sweep.cli.forwarding import (
+    add_launch_arguments,
+    by_base_name,
+    everywhere,
+    forwarded,
+    note_own_options,
+    own_files,
+    renamed,
+)
+from sweep.cli.options import Parser, UsageError, Verbs
 
 if TYPE_CHECKING:
     from studies.catalogue import Entry
     from sweep.submission import Submission
-
-# What `sweep launch` takes that has no place here: the cluster is that of the job.
-NOT_HERE = frozenset({"help", "address", "executor"})
-# What is for `sweep submit` alone, with the number of words that follow.
-_IN_FILE = re.compile(r"(?P<path>.+\.py)(?=[:@]|$)")
-OWN = {"--address": 1, "--wait": 0, "--submission-id": 1, "--working-dir": 1}
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -52,13 +53,7 @@ def add(verbs: Verbs[Parser]) -> None:
         metavar="DIR",
         help="send this folder with the job, not only the user's own file in it; Ray takes at most some 500 MiB",
     )
-
-
-def add_launch_arguments(verbs: Verbs[Parser], parser: Parser) -> None:
-    """Gives a verb the arguments of `sweep launch`, whatever they are, but for those that say where it runs."""
-    for action in verbs.choices["launch"]._actions:
-        if action.dest not in NOT_HERE:
-            parser._add_action(action)
+    note_own_options(verbs, parser)
 
 
 def submit(namespace: Namespace) -> int:
@@ -92,14 +87,12 @@ def _submission(namespace: Namespace, entries: Sequence[Entry]) -> Submission:
     store = everywhere(namespace)
     folder = Path(namespace.working_dir) if namespace.working_dir else None
     if folder is not None and not folder.is_dir():
-        raise UsageError(f"--working-dir is a folder, and {folder} is none")
-    files = own_files(namespace)
-    renamed = {name: name.replace(str(file), _place(file, folder), 1) for name, file in files.items()}
+        raise UsageError(f"--working-dir must be a folder, not {folder}")
     return Submission(
-        words=list(forwarded(namespace, OWN, renamed)),
+        words=list(forwarded(namespace, renamed(namespace, lambda file: _place(file, folder)))),
         studies=sorted(entry.study.name for entry in entries),
         store=store,
-        files={} if folder is not None else {file.name: file for file in files.values()},
+        files={} if folder is not None else by_base_name(own_files(namespace).values()),
         folder=folder,
     )
 
@@ -114,62 +107,17 @@ def _place(file: Path, folder: Path | None) -> str:
         raise UsageError(f"{file} is not in --working-dir {folder}, and would not travel with the job") from None
 
 
-def own_files(namespace: Namespace) -> dict[str, Path]:
-    """The names that are of a user's own file -> that file."""
-    found: dict[str, Path] = {}
-    for name in namespace.names:
-        match = _IN_FILE.match(name)
-        if match is not None:
-            found[name] = Path(match["path"])
-    names = [file.name for file in set(found.values())]
-    if len(names) > len(set(names)):
-        raise UsageError(
-            f"files that travel with a job need names of their own, not twice {max(names, key=names.count)}"
-        )
-    return found
-
-
-def forwarded(namespace: Namespace, own: Mapping[str, int], renamed: Mapping[str, str]) -> Iterator[str]:
-    """The words of the command line for `sweep launch`: all but those of a verb's own; the store is always named."""
-    rest = iter(namespace.arguments[1:])
-    for word in rest:
-        option, equals, _ = word.partition("=")
-        if option not in own:
-            yield renamed.get(word, word)
-        elif own[option] and not equals:
-            next(rest)
-    if not namespace.store:
-        yield from ("--store", everywhere(namespace))
-
-
-def everywhere(namespace: Namespace) -> str:
-    """The store by a name that means the same on every machine; raises UsageError for a relative one."""
-    if namespace.data and not Path(namespace.data).is_absolute():
-        raise UsageError(
-            f"--data must mean the same on the nodes of the cluster, so it is absolute, not {namespace.data!r}"
-        )
-    place = str(namespace.store or os.environ.get(STORE_VARIABLE) or "")
-    if "://" in place or Path(place).is_absolute():
-        return place
-    given = f"not {place!r}" if place else "and none is given"
-    raise UsageError(
-        f"--store must mean the same on the nodes of the cluster, so it is absolute (/shared/runs) or a bucket "
-        f"(s3://bucket/runs), {given}"
-    )
-
-
 def _refuse_running(submission: Submission) -> None:
     """Refuses studies that a live launch is at work on, where the store can be seen from here."""
     from results.files import StoreError
     from results.store import ResultStore
-    from sweep.leftovers import at_work_on
+    from sweep.launches import at_work_on, where
 
     try:
         found = at_work_on(ResultStore.open(submission.store), submission.studies)
     except StoreError:
         return  # not made yet, or not to be seen from here; the launch on the head looks again
     for record in found:
-        where = f"process {record.get('process')} on {record.get('host')}"
         raise UsageError(
-            f"launch {record['launch']} ({where}) is at work on these studies; --force submits all the same"
+            f"launch {record['launch']} ({where(record)}) is at work on these studies; --force submits all the same"
         )

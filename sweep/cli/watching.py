@@ -77,9 +77,8 @@ def status_records(
     from results.reading import Reading
     from results.scan import check_files
     from sweep.cli.standing import failure_records, running_packs, standing
-    from sweep.leftovers import live_launches
+    from sweep.launches import gone_launches, live_launches
     from sweep.sources import other_source
-    from sweep.store_pace import gone_launches
 
     alive = live_launches(store)
     packs = running_packs(store, alive)
@@ -129,7 +128,7 @@ def _pace_of(entries: Sequence[Entry]) -> PaceOfStore:
 
 def _pack_record(pack: Mapping[str, Any]) -> dict[str, Any]:
     from results.commit import now
-    from sweep.store_pace import silent
+    from sweep.launches import silent
 
     names = ("id", "launch", "host", "process", "phase", "step", "steps", "trial", "done", "at")
     told = {name: pack.get(name) for name in names}
@@ -137,6 +136,7 @@ def _pack_record(pack: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lines(records: Sequence[dict[str, Any]]) -> list[str]:
+    from sweep.launches import where
     from sweep.progress.drawing import duration
 
     lines = []
@@ -147,9 +147,7 @@ def _lines(records: Sequence[dict[str, Any]]) -> list[str]:
     lines += [_launch_line(launch) for launch in last["launches"]]
     for launch in last["gone"]:
         said = f"last heard of {duration(launch['seconds'])} ago"
-        lines.append(
-            f"gone: process {launch.get('process')} on {launch.get('host')}, {said} (launch {launch['launch']})"
-        )
+        lines.append(f"gone: {where(launch)}, {said} (launch {launch['launch']})")
     for name, fault in last["damaged"].items():
         lines.append(f"damaged, and skipped: {last['store']}/{name}: {fault}")
     return lines
@@ -170,11 +168,11 @@ def _pace_lines(pace: Mapping[str, Any] | None) -> list[str]:
 
 
 def _launch_line(launch: Mapping[str, Any]) -> str:
+    from sweep.launches import LATE_SECONDS, where
     from sweep.progress.drawing import duration
-    from sweep.store_pace import LATE_SECONDS
 
     late = f", silent for {duration(launch['seconds'])}" if launch["seconds"] >= LATE_SECONDS else ""
-    return f"at work: process {launch.get('process')} on {launch.get('host')}{late} (launch {launch['launch']})"
+    return f"at work: {where(launch)}{late} (launch {launch['launch']})"
 
 
 def _study_lines(record: Mapping[str, Any]) -> list[str]:

@@ -67,7 +67,7 @@ def _reason(text: str) -> str:
     from studies.catalogue import PAPERS
 
     if text.partition("/")[0].partition("@")[0] in PAPERS or ".py" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} was read as its REASON; write names before it")
+        raise argparse.ArgumentTypeError(f"took {text!r} for its REASON; write names before the option")
     return text
 
 

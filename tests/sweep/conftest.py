@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,6 +117,14 @@ def sweep(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         return Ended(code=code, out=told.out, err=told.err)
 
     return run
+
+
+@pytest.fixture
+def ended_process() -> int:
+    """The number of a process of this host that has ended."""
+    child = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    child.wait()
+    return child.pid
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import pytest
 from results.commit import now
 from results.store import ResultStore
 from studies.catalogue import find
-from sweep.cli import logs, submitting
+from sweep.cli import forwarding, logs, submitting
 from sweep.cli.main import parser
 from sweep.worker_log import FOLDER, log_row
 
@@ -87,6 +87,20 @@ def test_a_trial_that_never_ended_is_found_by_its_log(sweep: Sweep, store: Path,
     ]
     opened.clear_beat("l")
     assert ": running" not in sweep("logs", "abcd", "--store", store).out
+
+
+def test_a_launch_that_was_killed_on_this_host_writes_no_log(
+    sweep: Sweep, store: Path, opened: ResultStore, ended_process: int
+) -> None:
+    """Though its heartbeat is young: nobody waits for it to grow old."""
+    header = told(["abcd" * 4]) | {"started": now().isoformat()}
+    opened.files.write(f"{FOLDER}/packone-one.log", json.dumps(header).encode() + b"\nlast words\n")
+    opened.beat("l", ["own/half"])
+    beat = store / "heartbeats" / "l.json"
+    beat.write_text(json.dumps(json.loads(beat.read_text()) | {"process": ended_process}))
+    lines = sweep("logs", "abcd", "--store", store).out.splitlines()
+    assert (lines[0].endswith(": the worker process died"), lines[1]) == (True, "last words")
+    assert sweep("logs", "abcd" * 4, "--store", store, "--follow").out.splitlines() == lines
 
 
 def test_a_silent_trial_says_so(sweep: Sweep, store: Path, opened: ResultStore) -> None:
@@ -180,8 +194,7 @@ def test_waiting_ends_with_the_launch_or_with_patience(
 def forwarded(*arguments: str) -> list[str]:
     namespace = parser().parse_args(arguments)
     namespace.arguments = arguments
-    files = {name: name.replace(str(file), file.name, 1) for name, file in submitting.own_files(namespace).items()}
-    return list(submitting.forwarded(namespace, submitting.OWN, files))
+    return list(forwarding.forwarded(namespace, forwarding.renamed(namespace, lambda file: file.name)))
 
 
 def test_all_that_launch_takes_is_forwarded_as_it_was_written() -> None:
@@ -239,7 +252,7 @@ def test_what_is_no_job_server_is_one_line(sweep: Sweep, listening: str, tmp_pat
         ((*HEAD, "--store", "runs"), "--store must mean the same on the nodes of the cluster, so it is absolute"),
         ((*HEAD, "--where", "model.latents=7"), "model.latents"),
         ((*HEAD, "--executor", "local"), "has no option --executor"),
-        ((*HEAD, "--working-dir", "/nowhere"), "--working-dir is a folder, and /nowhere is none"),
+        ((*HEAD, "--working-dir", "/nowhere"), "--working-dir must be a folder, not /nowhere"),
     ],
 )
 def test_mistakes_are_one_line(sweep: Sweep, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
@@ -255,6 +268,25 @@ def test_two_files_of_one_name_cannot_travel_together(sweep: Sweep, studies: Pat
     ended = sweep("submit", *names, "--store", tmp_path / "runs", *HEAD)
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert "names of their own, not twice own.py" in ended.err
+
+
+def test_one_file_may_be_named_in_two_ways(studies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(studies.parent)
+    assert forwarding.by_base_name([Path("own.py"), studies]).keys() == {"own.py"}
+    words = forwarded("submit", "./own.py:sound", f"{studies}:half@small", "--store", "/runs", *HEAD)
+    assert words[:2] == ["own.py:sound", "own.py:half@small"]
+
+
+def test_a_folder_that_travels_may_hold_two_files_of_one_name(studies: Path, tmp_path: Path) -> None:
+    for folder, text in (("a", "test-faulty-a"), ("b", "test-faulty-b")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "own.py").write_text(studies.read_text().replace("test-faulty", text))
+    names = (f"{tmp_path}/a/own.py:sound", f"{tmp_path}/b/own.py:half")
+    arguments = ("submit", *names, "--store", "/runs", *HEAD, "--working-dir", str(tmp_path))
+    namespace = parser().parse_args(arguments)
+    namespace.arguments = arguments
+    made = submitting._submission(namespace, find(namespace.names))
+    assert list(made.words) == ["a/own.py:sound", "b/own.py:half", "--store", "/runs"]
 
 
 def test_a_folder_that_travels_holds_the_users_file(sweep: Sweep, studies: Path, tmp_path: Path) -> None:

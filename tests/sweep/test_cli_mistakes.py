@@ -116,7 +116,10 @@ def test_wrong_conditions(sweep: Sweep, tmp_path: Path, condition: str, words: l
         (["launch", "digits", "--executor", "local", "--address", "h:1"], ["--address", "--executor local"]),
         (["launch", "digits", "--checkpoint-seconds", "0"], ["above 0, not '0'"]),
         (["launch", "digits", "--checkpoint-seconds", "nan"], ["above 0, not 'nan'"]),
-        (["launch", "--retry-failed", "digits"], ["--retry-failed", "write names before it"]),
+        (
+            ["launch", "--retry-failed", "digits"],
+            ["--retry-failed: took 'digits' for its REASON; write names before the option"],
+        ),
         (["launch", "digits@small", "--reason", "volume"], ["--reason", "give that, too"]),
         (["launch", "digits@small", "--retry-failed", "volume"], ["no failure with 'volume'", "no trial has failed"]),
         (["launch", "digits", "--wher", "seed=0"], ["no option --wher", "did you mean --where"]),

@@ -173,7 +173,7 @@ def test_some_steps_are_measured_where_that_is_asked_for_and_nothing_is_stored(
     assert not store.exists()
     told = sweep("plan", f"{studies}:medium", "--store", store, "--calibrate").out
     assert "from some steps of each shape on this machine" in told
-    assert "without the evaluation of 4 trials" in told
+    assert "without the evaluation of 4 trials: no trial of their shape has been evaluated on this device" in told
 
 
 def test_several_studies_are_told_together_too(sweep: Sweep, studies: Path, half_done: Path) -> None:

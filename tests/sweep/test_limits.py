@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from results.store import ResultStore
 from sweep.cli.limits import add_limits, duration, resources_from, size
 from sweep.cli.options import Parser, UsageError
 from sweep.resources import Resources
@@ -78,8 +87,6 @@ def test_what_is_asked_for_is_what_packs_take() -> None:
 def test_a_second_launch_of_a_running_study_is_refused_unless_it_is_forced(
     sweep: Callable[..., Any], studies: Path, tmp_path: Path
 ) -> None:
-    from results.store import ResultStore
-
     store = tmp_path / "runs"
     ResultStore.open(store, create=True).beat("20260101T000000Z-other", ["own/sound"])
     command = ["launch", f"{studies}:sound", "--store", store, "--executor", "local"]
@@ -94,6 +101,61 @@ def test_a_second_launch_of_a_running_study_is_refused_unless_it_is_forced(
     assert ResultStore.open(store).trials().num_rows == 8
 
 
+def elsewhere(store: Path, age: float) -> str:
+    """The heartbeat of a launch of own/sound on another host, so many seconds old; its text."""
+    opened = ResultStore.open(store, create=True)
+    at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=age)
+    beat = {"launch": "far", "studies": ["own/sound"], "host": "node7", "process": 1, "time": at.isoformat()}
+    opened.files.write("heartbeats/far.json", json.dumps(beat).encode())
+    return "sweep: note: process 1 on node7, alive "
+
+
+def test_a_launch_waits_until_one_that_was_killed_elsewhere_is_known_to_be_dead(
+    sweep: Callable[..., Any], studies: Path, tmp_path: Path
+) -> None:
+    """What Kubernetes starts in the place of a lost head comes within seconds, and its answer is final."""
+    note = elsewhere(tmp_path / "runs", age=115)  # so that a busy machine, too, has begun before it is 120 s old
+    old = time.monotonic() + 5
+    ended = sweep("launch", f"{studies}:sound", "--store", tmp_path / "runs", "--executor", "local")
+    assert (ended.code, ended.err.count("sweep: note: ")) == (0, 1)
+    assert ended.err.startswith(f"{note}11")
+    assert time.monotonic() >= old
+
+
+def test_what_is_done_while_a_launch_waits_is_not_done_again(
+    sweep: Callable[..., Any], studies: Path, tmp_path: Path
+) -> None:
+    store, words = tmp_path / "runs", ("launch", f"{studies}:sound", "--executor", "local")
+    assert sweep(*words, "--store", tmp_path / "other").code == 0
+    elsewhere(store, age=0)
+
+    def work() -> None:
+        """What the other launch does: all, and it ends."""
+        shutil.copytree(tmp_path / "other", store, dirs_exist_ok=True)
+        ResultStore.open(store).clear_beat("far")
+
+    timer = threading.Timer(1.0, work)
+    timer.start()
+    ended = sweep(*words, "--store", store)
+    timer.join()
+    assert (ended.code, ended.err.count("may have been killed")) == (0, 1)
+    assert "4 finished, 0 pending" in ended.out
+    assert ResultStore.open(store).scan("trials").num_rows == 4
+
+
+def test_a_launch_that_waits_can_be_interrupted(studies: Path, tmp_path: Path) -> None:
+    note = elsewhere(tmp_path / "runs", age=0)
+    words = ["launch", f"{studies}:sound", "--store", str(tmp_path / "runs"), "--executor", "local"]
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "sweep", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert waiting.stderr is not None
+    assert waiting.stderr.readline().startswith(note)
+    waiting.send_signal(signal.SIGINT)
+    assert (waiting.communicate(timeout=30)[1], waiting.returncode) == ("sweep: interrupted\n", 75)
+    assert ResultStore.open(tmp_path / "runs").scan("launches").num_rows == 0
+
+
 def test_a_launch_whose_time_is_up_stops_and_goes_on_when_launched_again(
     sweep: Callable[..., Any], studies: Path, tmp_path: Path
 ) -> None:
@@ -101,16 +163,12 @@ def test_a_launch_whose_time_is_up_stops_and_goes_on_when_launched_again(
     stopped = sweep(*command, "--for", "1s", "--checkpoint-seconds", "0.1")
     assert stopped.code == 75
     assert "to resume: sweep launch" in stopped.out
-    from results.store import ResultStore
-
     assert len(ResultStore.open(tmp_path / "runs").checkpoints()) == 1
 
 
 def test_a_launch_whose_first_trials_all_fail_alike_is_stopped_and_told_why(
     sweep: Callable[..., Any], studies: Path, tmp_path: Path
 ) -> None:
-    from results.store import ResultStore
-
     store = tmp_path / "runs"
     faulty = ["launch", f"{studies}:half", "--where", "objective.kind=test-faulty", "--seeds", "8", "--store", store]
     faulty += ["--executor", "local", "--pack", "2"]

@@ -121,6 +121,31 @@ def test_a_users_file_is_named_by_its_whole_path(sweep: Sweep, studies: Path, mo
     assert (launch.names, launch.store, launch.seeds) == ([f"{studies.resolve()}:sound@small"], "/shared/runs", 2)
 
 
+def test_two_files_of_one_name_are_told_apart_by_their_paths(
+    sweep: Sweep, studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Slurm, where nothing travels; a manifest for KubeRay holds their texts by their names."""
+    (tmp_path / "own.py").write_text(studies.read_text().replace("test-faulty", "test-faulty-recipe"))
+    monkeypatch.chdir(tmp_path)
+    names = (f"{studies}:sound", "./own.py:half")
+    launch = check_launch(launch_of(made(sweep, "slurm", *names, *STORE)))
+    assert launch.names == [f"{studies.resolve()}:sound", f"{tmp_path.resolve()}/own.py:half"]
+    ended = sweep("recipe", "kuberay", *names, *STORE, *IMAGE, "--claim", "nfs:/shared")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "names of their own, not twice own.py" in ended.err
+
+
+@pytest.mark.parametrize("verb", ["submit", "recipe"])
+def test_each_option_of_a_verbs_own_is_known_with_its_words(verb: str) -> None:
+    """Else a word of it would be handed on to `sweep launch`."""
+    verbs = next(action.choices for action in parser()._actions if isinstance(action.choices, dict))
+    own = verbs[verb].get_default("own")
+    usual = verbs["launch"]._option_string_actions
+    assert own.keys() - {"-h", "--help", "--address"} == verbs[verb]._option_string_actions.keys() - usual.keys()
+    for option, words in own.items():
+        assert verbs[verb]._option_string_actions[option].nargs == (None if words else 0)
+
+
 # What stands for the programs of a cluster. The launch notes what it gets, and ends as it is told.
 PROGRAMS = {
     "srun": """
@@ -131,6 +156,7 @@ PROGRAMS = {
     "ray": """
         [ "$1" = symmetric-run ] && [ "$RAY_AUTH_MODE" = token ] && [ "${#RAY_AUTH_TOKEN}" = 64 ] || exit 90
         echo "$@" > "$NOTES/ray"
+        [ -z "$BROKEN_RAY" ] || { echo "Failed to start Ray: no port" >&2; exit 0; } # as Ray ends then
         while [ "$1" != -- ]; do shift; done
         shift
         "$@"
@@ -153,6 +179,7 @@ class Batch:
 
     process: subprocess.Popen[str]
     notes: Path
+    printed: str = ""
 
     def note(self, name: str) -> str | None:
         path = self.notes / name
@@ -166,7 +193,7 @@ class Batch:
             time.sleep(0.01)
 
     def end(self) -> int:
-        self.process.communicate(timeout=30)
+        self.printed, _ = self.process.communicate(timeout=30)
         return self.process.returncode
 
 
@@ -184,7 +211,14 @@ def batch(sweep: Sweep, tmp_path: Path) -> Iterator[Callable[..., Batch]]:
         notes = tmp_path / "notes"
         notes.mkdir()
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-        variables = {"NOTES": str(notes), "ENDS": ends, "SLOW_SRUN": "", "PATH": path, "TMPDIR": str(tmp_path)}
+        variables = {
+            "NOTES": str(notes),
+            "ENDS": ends,
+            "SLOW_SRUN": "",
+            "BROKEN_RAY": "",
+            "PATH": path,
+            "TMPDIR": str(tmp_path),
+        }
         slurm = {"SLURM_NNODES": "2", "SLURM_JOB_ID": "4711"}
         process = subprocess.Popen(
             ["bash", str(tmp_path / "job.sh")],
@@ -214,6 +248,16 @@ def test_a_batch_job_ends_as_its_launch_does(batch: Callable[..., Batch], code: 
     launched = ["-m", "sweep", "launch", "digits/hvae", *STORE, "--where", CONDITION, "--address", "auto"]
     assert (job.note("launch") or "").splitlines() == launched
     assert not list(tmp_path.glob("tmp.*"))  # nothing is left in the folder of temporary files
+
+
+def test_a_job_whose_ray_does_not_start_has_failed(batch: Callable[..., Batch]) -> None:
+    job = batch("0", BROKEN_RAY="1")
+    assert job.end() == 1
+    assert (job.note("launch"), job.note("scontrol")) == (None, None)
+    assert job.printed.splitlines() == [
+        "Failed to start Ray: no port",
+        "sweep: error: the launch never began; what Ray says of that is above",
+    ]
 
 
 def test_ray_understands_what_a_batch_job_tells_it(batch: Callable[..., Batch]) -> None:
@@ -379,7 +423,10 @@ def test_a_users_file_and_a_volume_are_mounted_where_the_launch_names_them(sweep
         (("kuberay", "digits", *STORE, *IMAGE, "--claim", "nfs"), "NAME:/PATH, not 'nfs'"),
         (("kuberay", "digits", *STORE, *IMAGE, "--memory", "lots"), "not 'lots'"),
         (("kuberay", "digits", *STORE, *IMAGE, "--partition", "p"), "--partition is for slurm, not for kuberay"),
-        (("kuberay", "digits", *STORE, *IMAGE, "--job-name", "My_Job"), "not 'My_Job'"),
+        (
+            ("kuberay", "digits", *STORE, *IMAGE, "--job-name", "My_Job"),
+            "lower-case letters, digits and '-', not 'My_Job'",
+        ),
     ],
 )
 def test_mistakes_are_one_line(sweep: Sweep, arguments: tuple[str, ...], told: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from models.kinds import BetaObjective, Binomial, Digits, FlatModel, Training
 from results.store import ResultStore
 from studies.trial import Trial
-from sweep.store_pace import PaceOfStore, age, gone_launches, silent
+from sweep.store_pace import PaceOfStore
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 TRIALS = [
@@ -88,20 +88,3 @@ def test_before_anything_is_done_no_time_is_told(store: ResultStore) -> None:
     found = PaceOfStore.of(TRIALS).look(store, [mark], NOW)
     assert found is not None
     assert (found.steps_per_second, found.left) == (0.0, None)
-
-
-@pytest.mark.parametrize("said", [None, "yesterday", 7])
-def test_a_time_that_is_none_has_no_age(said: object) -> None:
-    assert age(said, NOW) is None
-    assert silent({"at": said}, NOW) is None
-
-
-def test_silence_begins_after_two_minutes() -> None:
-    assert silent({"at": before(110).isoformat()}, NOW) is None
-    assert silent({"at": before(240).isoformat()}, NOW) == 240.0
-
-
-def test_launches_that_are_gone_are_those_that_beat_and_are_not_alive(store: ResultStore) -> None:
-    for launch in ("a", "b"):
-        store.files.write(f"heartbeats/{launch}.json", b'{"time": "2026-01-01T00:00:00+00:00", "launch": "x"}\n')
-    assert [one["seconds"] > 0 for one in gone_launches(store, {"a"})] == [True]

@@ -76,7 +76,7 @@ def test_an_address_where_something_else_listens_is_refused(
     web_server: int, silent_server: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sweep.ray_environment.CONNECT_SECONDS", 0.5)
-    assert "is no Ray" in refused(f"127.0.0.1:{web_server}")
+    assert "is not a Ray head; its port is 6379" in refused(f"127.0.0.1:{web_server}")
     assert "no Ray listens" in refused(f"127.0.0.1:{silent_server}")
 
 
