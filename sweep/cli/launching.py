@@ -264,7 +264,7 @@ def _executor(namespace: argparse.Namespace) -> Executor:
         from sweep.local_executor import LocalExecutor
 
         return LocalExecutor()
-    from sweep.ray_executor import RayExecutor
+    from sweep.on_ray.executor import RayExecutor
 
     return RayExecutor(namespace.address, most=namespace.max_concurrent, gpu_memory=dict(namespace.gpu_memory))
 
@@ -273,7 +273,7 @@ def _device(namespace: argparse.Namespace, connection: contextlib.ExitStack) -> 
     """'cpu' or 'cuda'; where a cluster is named and may choose, what that has, told by it once `connection` stands."""
     if not namespace.address or namespace.device != "auto":
         return work.device_of(namespace)
-    from sweep.ray_executor import RayExecutor
+    from sweep.on_ray.executor import RayExecutor
 
     return "cuda" if connection.enter_context(RayExecutor(namespace.address)).has_gpus else "cpu"
 

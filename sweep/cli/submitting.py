@@ -24,7 +24,7 @@ from sweep.cli.options import Parser, UsageError, Verbs
 
 if TYPE_CHECKING:
     from studies.catalogue import Entry
-    from sweep.submission import Submission
+    from sweep.on_ray.submission import Submission
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -58,7 +58,7 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def submit(namespace: Namespace) -> int:
     """The verb `submit`."""
-    from sweep.submission import JobServer
+    from sweep.on_ray.submission import JobServer
 
     entries = options.entries(namespace)
     submission = _submission(namespace, entries)
@@ -82,7 +82,7 @@ def submit(namespace: Namespace) -> int:
 
 
 def _submission(namespace: Namespace, entries: Sequence[Entry]) -> Submission:
-    from sweep.submission import Submission
+    from sweep.on_ray.submission import Submission
 
     store = everywhere(namespace)
     folder = Path(namespace.working_dir) if namespace.working_dir else None

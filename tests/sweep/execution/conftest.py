@@ -129,7 +129,7 @@ def toy(tmp_path: Path) -> Toy:
 @pytest.fixture(scope="module")
 def ray_executor() -> Iterator[Executor]:
     """A Ray that the tests of a module share: an executor in a process that has one uses it."""
-    from sweep.ray_executor import RayExecutor
+    from sweep.on_ray.executor import RayExecutor
 
     with RayExecutor(cpus=2) as executor:
         yield executor
@@ -152,7 +152,7 @@ def executor(request: pytest.FixtureRequest) -> Executor:
     if request.param == "local":
         return LocalExecutor()
     request.getfixturevalue("ray_executor")
-    from sweep.ray_executor import RayExecutor
+    from sweep.on_ray.executor import RayExecutor
 
     return RayExecutor()
 

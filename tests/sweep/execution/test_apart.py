@@ -145,7 +145,7 @@ def test_a_trial_that_kills_the_worker_that_evaluates_it_stays_trained(
     toy: Any, store: ResultStore, launch: Launching, ray_executor: Executor, quantity: str
 ) -> None:
     """By a signal, or because its device fails: a worker whose GPU is lost ends itself, lest others fail for it."""
-    from sweep.ray_executor import RayExecutor
+    from sweep.on_ray.executor import RayExecutor
 
     measured = toy.named(getattr(toy, quantity.upper()))
     entry = toy.study(toy.trials(1, 2, 8, 3, steps=64, rate=0.2), toy.quantity, measured)

@@ -22,7 +22,7 @@ from studies.catalogue import Entry
 from sweep.counts import Counts
 from sweep.launch import Launch, Options, Outcome
 from sweep.leftovers import stops
-from sweep.ray_executor import RayExecutor
+from sweep.on_ray.executor import RayExecutor
 from sweep.resources import Resources
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -64,8 +64,8 @@ def compute_on_the_cpu(config: Mapping[str, Any]) -> None:
     import ray
     from ray import tune
 
+    from sweep.on_ray.environment import prepare_environment
     from sweep.pulse import NODE_VARIABLE
-    from sweep.ray_environment import prepare_environment
 
     task = config["task"]
     prepare_environment(task)
@@ -87,7 +87,7 @@ def fake_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], l
     (tmp_path / "ran").mkdir()
     here = sys.modules[__name__]
     cloudpickle.register_pickle_by_value(here)  # workers cannot import a test
-    monkeypatch.setattr("sweep.ray_executor.run_task", compute_on_the_cpu)
+    monkeypatch.setattr("sweep.on_ray.executor.run_task", compute_on_the_cpu)
 
     def ran() -> list[tuple[str, int]]:
         parts = (path.name.split("-") for path in (tmp_path / "ran").iterdir())

@@ -22,7 +22,7 @@ Outcomes = Callable[[ResultStore], dict[str, Any]]
 
 @pytest.fixture
 def executor(ray_executor: Executor) -> Executor:
-    from sweep.ray_executor import RayExecutor
+    from sweep.on_ray.executor import RayExecutor
 
     return RayExecutor()
 

@@ -14,7 +14,7 @@ import pytest
 
 from results.store import ResultStore
 from sweep.executor import Executor
-from sweep.ray_executor import RayExecutor
+from sweep.on_ray.executor import RayExecutor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 HANG_SECONDS = 5.0  # without a sign of life; they come once a second, and later on a busy machine

@@ -14,7 +14,7 @@ from results.store import ResultStore
 from studies.paths import StudyError
 from sweep.cli.main import main
 from sweep.executor import Executor
-from sweep.ray_executor import RayExecutor
+from sweep.on_ray.executor import RayExecutor
 
 Launching = Callable[..., Any]
 Outcomes = Callable[[ResultStore], dict[str, Any]]

@@ -24,10 +24,10 @@ import pytest
 
 from results.store import ResultStore
 from sweep.executor import ExecutorError
-from sweep.ray_environment import ENVIRONMENT, check_listening, death_of, embedded_variables, environment
-from sweep.ray_executor import RayExecutor
+from sweep.on_ray.environment import ENVIRONMENT, check_listening, death_of, embedded_variables, environment
+from sweep.on_ray.executor import RayExecutor
+from sweep.on_ray.scratch import PREFIX, PROCESSES
 from sweep.resources import Resources
-from sweep.scratch import PREFIX, PROCESSES
 
 TOY = Path(__file__).parent / "files" / "toy.py"
 
@@ -75,7 +75,7 @@ def test_an_address_where_nobody_listens_is_refused_at_once(closed_port: int) ->
 def test_an_address_where_something_else_listens_is_refused(
     web_server: int, silent_server: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sweep.ray_environment.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("sweep.on_ray.environment.CONNECT_SECONDS", 0.5)
     assert "is not a Ray head; its port is 6379" in refused(f"127.0.0.1:{web_server}")
     assert "no Ray listens" in refused(f"127.0.0.1:{silent_server}")
 
@@ -250,7 +250,7 @@ def test_what_a_killed_ray_left_is_removed_by_the_next(tmp_path: Path) -> None:
     program = (
         "import os, signal\n"
         "import ray\n"  # as in a notebook, where it has read its environment before us
-        "from sweep.ray_executor import RayExecutor\n"
+        "from sweep.on_ray.executor import RayExecutor\n"
         "with RayExecutor(cpus=1) as executor:\n"
         "    print(executor._scratch.path, flush=True)\n"
         "    {}\n"

@@ -8,13 +8,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sweep.scratch import LOCK, LONGEST, PREFIX, PROCESSES, Scratch, remove_abandoned
+from sweep.on_ray.scratch import LOCK, LONGEST, PREFIX, PROCESSES, Scratch, remove_abandoned
 
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("sweep.scratch.LONGEST", 1000)
+    monkeypatch.setattr("sweep.on_ray.scratch.LONGEST", 1000)
     return tmp_path
 
 
@@ -29,7 +29,7 @@ def test_a_scratch_folder_is_held_and_then_gone(temporary: Path) -> None:
 
 
 def test_a_long_temporary_path_is_not_used(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sweep.scratch.LONGEST", LONGEST)
+    monkeypatch.setattr("sweep.on_ray.scratch.LONGEST", LONGEST)
     scratch = Scratch()
     try:
         assert len(str(scratch.path)) <= LONGEST
@@ -67,9 +67,9 @@ def test_a_folder_that_another_process_holds_is_left_alone(temporary: Path) -> N
     program = (
         "import sys, tempfile\n"
         f"tempfile.tempdir = {str(temporary)!r}\n"
-        "import sweep.scratch\n"
-        "sweep.scratch.LONGEST = 1000\n"
-        "held = sweep.scratch.Scratch()\n"
+        "import sweep.on_ray.scratch\n"
+        "sweep.on_ray.scratch.LONGEST = 1000\n"
+        "held = sweep.on_ray.scratch.Scratch()\n"
         "print(held.path, flush=True)\n"
         "sys.stdin.readline()\n"
     )

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from sweep.executor import ExecutorError
 from sweep.exit_codes import BAD_INPUT, INTERRUPTED
-from sweep.ray_environment import CONNECT_SECONDS, one_line
+from sweep.on_ray.environment import CONNECT_SECONDS, one_line
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

@@ -18,15 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep import ray_cluster
 from sweep.executor import ExecutorError
 from sweep.failures import reason_of
-from sweep.feed import Feed
-from sweep.pack import Decision
-from sweep.pack_queue import PackQueue
-from sweep.places import Place, check_room, places, room
-from sweep.pulse import NODE_VARIABLE
-from sweep.ray_environment import (
+from sweep.on_ray import cluster
+from sweep.on_ray.environment import (
     ENVIRONMENT,
     embedded_variables,
     environment,
@@ -34,10 +29,15 @@ from sweep.ray_environment import (
     own_signals,
     prepare_environment,
 )
+from sweep.on_ray.feed import Feed
+from sweep.on_ray.hooks import callback, scheduler, searcher
+from sweep.on_ray.scratch import Scratch
+from sweep.pack import Decision
+from sweep.pack_queue import PackQueue
+from sweep.places import Place, check_room, places, room
+from sweep.pulse import NODE_VARIABLE
 from sweep.resources import Resources
-from sweep.scratch import Scratch
 from sweep.task import PackRecord, PackTask
-from sweep.tune_hooks import callback, scheduler, searcher
 from sweep.worker_log import captured, outcome_of
 
 if TYPE_CHECKING:
@@ -87,16 +87,16 @@ class RayExecutor:
                     "Ray is not installed; install ray[tune], or run in this process: --executor local"
                 ) from error
             if not ray.is_initialized():
-                undo.enter_context(ray_cluster.quiet())
+                undo.enter_context(cluster.quiet())
                 if self.address is None:
                     self._scratch = Scratch()
                     undo.callback(self._scratch.remove)
                 undo.callback(ray.shutdown)
                 with own_signals():
                     if self._scratch is not None:
-                        ray_cluster.start(self._scratch, self.cpus)
+                        cluster.start(self._scratch, self.cpus)
                     else:
-                        ray_cluster.connect(self.address or "auto")
+                        cluster.connect(self.address or "auto")
             self._left = undo.pop_all()
         return self
 
@@ -107,11 +107,11 @@ class RayExecutor:
     @property
     def has_gpus(self) -> bool:
         """Whether any node has one, while connected."""
-        return any(node.resources.get("GPU", 0.0) for node in ray_cluster.nodes())
+        return any(node.resources.get("GPU", 0.0) for node in cluster.nodes())
 
     def room(self, resources: Resources, devices: Collection[str]) -> Mapping[str, int]:
         """See `Executor.room`. On a cluster, where nodes may come later, it is only noted that there is none yet."""
-        found = ray_cluster.nodes()
+        found = cluster.nodes()
         try:
             check_room(found, devices, resources)
         except ExecutorError as error:
@@ -125,7 +125,7 @@ class RayExecutor:
         if queue.exhausted:
             return
         if "cuda" in queue.devices:
-            self._gpu_memory = ray_cluster.gpu_memory(self._gpu_memory)
+            self._gpu_memory = cluster.gpu_memory(self._gpu_memory)
         feed = Feed(queue, lambda: self._look(queue), self.most)
         thread = threading.Thread(target=self._fit, args=(feed,), daemon=True)
         thread.start()
@@ -144,8 +144,8 @@ class RayExecutor:
     def _look(self, queue: PackQueue) -> Sequence[Place]:
         """Where packs may run, looked up every few seconds; packs on nodes that will go are asked to leave."""
         if time.monotonic() - self._looked >= LOOK_SECONDS:
-            found = places(ray_cluster.nodes(), queue.devices, queue.resources, self._gpu_memory)
-            leaving = ray_cluster.draining()
+            found = places(cluster.nodes(), queue.devices, queue.resources, self._gpu_memory)
+            leaving = cluster.draining()
             self._noticed |= leaving
             # Tune hands a pack to any idle worker that was asked for in the same words, on such a node, too. A few
             # bytes more for all that comes after a notice are other words.

@@ -10,9 +10,9 @@ from typing import Any
 import psutil
 
 from sweep.executor import ExecutorError
+from sweep.on_ray.environment import check_listening, one_line
+from sweep.on_ray.scratch import Scratch
 from sweep.places import ACCELERATOR, Node
-from sweep.ray_environment import check_listening, one_line
-from sweep.scratch import Scratch
 
 PROBE_SECONDS = 120.0  # for a worker to start and import torch on an idle node
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sweep.feed import Feed
-from sweep.ray_environment import death_of
+from sweep.on_ray.environment import death_of
+from sweep.on_ray.feed import Feed
 
 if TYPE_CHECKING:
     from ray.tune import Callback
