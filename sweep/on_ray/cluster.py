@@ -40,9 +40,14 @@ def start(scratch: Scratch, cpus: int) -> None:
 def connect(address: str) -> None:
     """Connects to the cluster at 'host:port', or 'auto' for that of this machine. Raises ExecutorError."""
     import ray
+    from ray._private.services import canonicalize_bootstrap_address_or_die
 
-    if address != "auto":
-        check_listening(address)
+    if address == "auto":  # found as Ray finds it, which would try for minutes to reach one that has ended
+        try:
+            address = canonicalize_bootstrap_address_or_die(address)
+        except (ConnectionError, ValueError) as error:
+            raise ExecutorError(f"no Ray is found on this machine for --address auto: {one_line(error)}") from error
+    check_listening(address)
     try:
         ray.init(
             address=address,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 from results.store import ResultStore
 
@@ -123,6 +124,8 @@ def test_the_report_opens_and_draws_in_a_browser(
         assert sweep("report", *arguments, "--out", path).code == 0
         browser.set_window_size(1280, 1000)
         browser.get(path.as_uri())
+        drawn = f"return document.querySelectorAll('.js-plotly-plot').length == {len(figures)}"
+        WebDriverWait(browser, 60).until(lambda page, drawn=drawn: page.execute_script(drawn))
         state = browser.execute_script(
             "return [...document.querySelectorAll('.js-plotly-plot')].map(plot => [plot.id.slice(5), "
             "plot.querySelectorAll('.trace, .hm image, .heatmaplayer image, .imagelayer image').length])"

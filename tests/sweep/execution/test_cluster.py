@@ -201,50 +201,7 @@ def test_packs_leave_a_node_that_has_had_notice_and_go_on_elsewhere_from_their_s
     assert outcome_of(store) == outcome_of(another_store)
 
 
-def test_packs_for_a_type_of_gpu_of_which_none_is_left_go_to_another(
-    toy: Any, store: ResultStore, nodes: Any, add: Callable[..., Any], fake_gpus: Callable[[], list[tuple[str, int]]]
-) -> None:
-    """They had been handed out for that type, and would wait for it for ever."""
-    here, there = add(gpus=1, kind="HERE"), add(gpus=1, kind="GONE")
-    entry = toy.study(toy.trials(*(number / 4 for number in range(1, 9)), steps=160, pause=0.03))
-
-    lost: list[str] = []
-
-    def lose(mark: dict[str, Any]) -> bool:
-        if mark["node"] == there.node_id:
-            lost.append(mark["id"])
-            nodes.lose(there)
-        return bool(lost)
-
-    executor = RayExecutor(nodes.address, gpu_memory={"GONE": 20 * MIB, "HERE": 10 * MIB})
-    with Watch(store, lose) as watch:
-        outcome, counts = run(
-            nodes, store, entry, executor, device="cuda", evaluate="within", width=2, checkpoint_seconds=0.3
-        )
-    assert (outcome.exit_code, outcome.statuses, outcome.fault) == (0, {"completed": 8}, "")
-    assert counts.lost == counts.deaths >= 1
-    assert watch.node[lost[0]] == [there.node_id, here.node_id]
-
-
-def test_a_launch_of_which_all_workers_are_gone_can_be_stopped(
-    toy: Any, store: ResultStore, nodes: Any, add: Callable[..., Any]
-) -> None:
-    node = add()
-    entry = toy.study(toy.trials(1, 2, 3, 4, 5, 6, steps=320, pause=0.03))
-    launched = Launch([entry], store, Options(width=2, checkpoint_seconds=0.3))
-
-    def lose(mark: dict[str, Any]) -> bool:
-        nodes.lose(node)
-        threading.Timer(5.0, launched.request_stop).start()  # the lost pack has been handed out again
-        return True
-
-    with Watch(store, lose):
-        outcome = launched.run(RayExecutor(nodes.address), lambda queue: contextlib.nullcontext())
-    assert (outcome.exit_code, outcome.interrupted, outcome.statuses) == (75, True, {})
-    assert store.inflight() == {}
-
-
-# Comes last: of a node that goes without a word, the cluster believes for a while that it is there.
+# These come last: of a node that goes without a word, the cluster believes for a while that it is there.
 def test_packs_share_gpus_as_asked_while_a_node_is_lost_and_another_joins(
     toy: Any,
     store: ResultStore,
@@ -293,3 +250,46 @@ def test_packs_share_gpus_as_asked_while_a_node_is_lost_and_another_joins(
     assert {width for _, width in fake_gpus()} == {2}
     assert launch_calmly(another_store, entry, width=2).exit_code == 0
     assert outcome_of(store) == outcome_of(another_store)
+
+
+def test_packs_for_a_type_of_gpu_of_which_none_is_left_go_to_another(
+    toy: Any, store: ResultStore, nodes: Any, add: Callable[..., Any], fake_gpus: Callable[[], list[tuple[str, int]]]
+) -> None:
+    """They had been handed out for that type, and would wait for it for ever."""
+    here, there = add(gpus=1, kind="HERE"), add(gpus=1, kind="GONE")
+    entry = toy.study(toy.trials(*(number / 4 for number in range(1, 9)), steps=160, pause=0.03))
+
+    lost: list[str] = []
+
+    def lose(mark: dict[str, Any]) -> bool:
+        if mark["node"] == there.node_id:
+            lost.append(mark["id"])
+            nodes.lose(there)
+        return bool(lost)
+
+    executor = RayExecutor(nodes.address, gpu_memory={"GONE": 20 * MIB, "HERE": 10 * MIB})
+    with Watch(store, lose) as watch:
+        outcome, counts = run(
+            nodes, store, entry, executor, device="cuda", evaluate="within", width=2, checkpoint_seconds=0.3
+        )
+    assert (outcome.exit_code, outcome.statuses, outcome.fault) == (0, {"completed": 8}, "")
+    assert counts.lost == counts.deaths >= 1
+    assert watch.node[lost[0]] == [there.node_id, here.node_id]
+
+
+def test_a_launch_of_which_all_workers_are_gone_can_be_stopped(
+    toy: Any, store: ResultStore, nodes: Any, add: Callable[..., Any]
+) -> None:
+    node = add()
+    entry = toy.study(toy.trials(1, 2, 3, 4, 5, 6, steps=320, pause=0.03))
+    launched = Launch([entry], store, Options(width=2, checkpoint_seconds=0.3))
+
+    def lose(mark: dict[str, Any]) -> bool:
+        nodes.lose(node)
+        threading.Timer(5.0, launched.request_stop).start()  # the lost pack has been handed out again
+        return True
+
+    with Watch(store, lose):
+        outcome = launched.run(RayExecutor(nodes.address), lambda queue: contextlib.nullcontext())
+    assert (outcome.exit_code, outcome.interrupted, outcome.statuses) == (75, True, {})
+    assert store.inflight() == {}

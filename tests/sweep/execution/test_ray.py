@@ -24,6 +24,7 @@ import pytest
 
 from results.store import ResultStore
 from sweep.executor import ExecutorError
+from sweep.on_ray.cluster import connect
 from sweep.on_ray.environment import ENVIRONMENT, check_listening, death_of, embedded_variables, environment
 from sweep.on_ray.executor import RayExecutor
 from sweep.on_ray.scratch import PREFIX, PROCESSES
@@ -70,6 +71,17 @@ def refused(address: str) -> str:
 
 def test_an_address_where_nobody_listens_is_refused_at_once(closed_port: int) -> None:
     assert refused(f"127.0.0.1:{closed_port}") == f"no Ray listens at 127.0.0.1:{closed_port}: Connection refused"
+
+
+def test_the_ray_of_this_machine_that_has_ended_is_refused_at_once(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Ray takes for the address of the machine's own may be of one that is gone."""
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed_port}")
+    begun = time.monotonic()
+    with pytest.raises(ExecutorError, match=f"no Ray listens at .*:{closed_port}: Connection refused"):
+        connect("auto")
+    assert time.monotonic() - begun < 30
 
 
 def test_an_address_where_something_else_listens_is_refused(
