@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from results.commit import now
 from results.files import StoreError, Vanished
 from results.store import ResultStore
+from sweep.blame import DIED
 from sweep.launches import live_launches
 from sweep.worker_log import FOLDER, KEPT_BYTES, log_row
 
-DEAD = "the worker process died"
 ABANDONED = "cut short: its worker or its launch died"
 _COLUMNS = ("log", "pack", "launch", "host", "process", "trials")
 
@@ -92,7 +92,7 @@ def logs_of(store: ResultStore, trial: str) -> list[PackLog]:
     logs = sorted(known.values(), key=lambda log: (log.started, log.log))
     alive = live_launches(store) if live else {}
     return [
-        replace(log, outcome=DEAD) if log.ended is None and (log is not logs[-1] or log.launch not in alive) else log
+        replace(log, outcome=DIED) if log.ended is None and (log is not logs[-1] or log.launch not in alive) else log
         for log in logs
     ]
 
@@ -115,7 +115,7 @@ def logged_trials(store: ResultStore) -> set[str]:
 
 
 def collect_logs(
-    store: ResultStore, *, packs: Collection[str] | None = None, alive: Collection[str] = (), outcome: str = DEAD
+    store: ResultStore, *, packs: Collection[str] | None = None, alive: Collection[str] = (), outcome: str = DIED
 ) -> int:
     """Makes rows of the live files that nobody writes any more, and removes these; how many there were.
 

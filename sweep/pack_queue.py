@@ -6,13 +6,14 @@ it all) is decided here, so every executor has the same failure policy.
 
 from __future__ import annotations
 
-import datetime
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from results.commit import now
+from results.liveness import seconds_since
 from results.quantity import Quantity
 from studies.trial import Trial
 from sweep.blame import Blame, Death
@@ -282,8 +283,6 @@ class PackQueue:
 
 def _is_silent(said: Mapping[str, object] | None) -> bool:
     """Whether a worker that is dead now had said nothing for as long as it may: then it was ended for that."""
-    at, limit = (said or {}).get("at"), (said or {}).get("hang_seconds")
-    if not isinstance(at, str) or not isinstance(limit, float) or not limit:
-        return False
-    age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(at)
-    return age.total_seconds() >= limit
+    limit = (said or {}).get("hang_seconds")
+    age = seconds_since((said or {}).get("at"), now())
+    return isinstance(limit, float) and limit > 0 and age is not None and age >= limit
