@@ -146,13 +146,21 @@ def test_what_is_done_while_a_launch_waits_is_not_done_again(
 def test_a_launch_that_waits_can_be_interrupted(studies: Path, tmp_path: Path) -> None:
     note = elsewhere(tmp_path / "runs", age=0)
     words = ["launch", f"{studies}:sound", "--store", str(tmp_path / "runs"), "--executor", "local"]
-    waiting = subprocess.Popen(
-        [sys.executable, "-m", "sweep", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    # A shell has what it starts in the background ignore SIGINT, these tests and all that they start, too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        waiting = subprocess.Popen(
+            [sys.executable, "-m", "sweep", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert waiting.stderr is not None
-    assert waiting.stderr.readline().startswith(note)
-    waiting.send_signal(signal.SIGINT)
-    assert (waiting.communicate(timeout=30)[1], waiting.returncode) == ("sweep: interrupted\n", 75)
+    try:
+        assert waiting.stderr.readline().startswith(note)
+        waiting.send_signal(signal.SIGINT)
+        assert (waiting.communicate(timeout=30)[1], waiting.returncode) == ("sweep: interrupted\n", 75)
+    finally:
+        waiting.kill()
     assert ResultStore.open(tmp_path / "runs").scan("launches").num_rows == 0
 
 
